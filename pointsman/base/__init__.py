@@ -1,0 +1,1 @@
+"""What every other part may use: ids, errors, the clock, crash points. Imports nothing of ours."""
