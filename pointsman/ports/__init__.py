@@ -1,0 +1,1 @@
+"""What the engine needs from the world; one behavioural suite (`tests/conformance/`) holds for every adapter."""

@@ -1,0 +1,44 @@
+"""One spelling for each plan, so that its digest names it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from pointsman.base.errors import PointsmanError
+from pointsman.base.ids import Digest
+from pointsman.plan.model import Plan
+
+PLAN_FORMAT = 1
+_DECODER = msgspec.json.Decoder(Plan)
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class PlanUnreadable(PointsmanError):
+    """A stored plan of a format this release does not know; leave it to a release that does."""
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The canonical JSON of a plan: keys sorted, defaults left out, UTF-8."""
+    return _ENCODER.encode(plan)
+
+
+def plan_digest(encoded: bytes) -> Digest:
+    """The SHA-256 of a plan's canonical JSON, 64 hexadecimal digits."""
+    return Digest(hashlib.sha256(encoded).hexdigest())
+
+
+def decode_plan(encoded: bytes) -> Plan:
+    """Read a plan back from its canonical JSON."""
+    try:
+        plan = _DECODER.decode(encoded)
+    except msgspec.ValidationError as wrong:
+        raise PlanUnreadable("RUN001", f"a stored plan cannot be read by this release: {wrong}") from wrong
+    if plan.format > PLAN_FORMAT:
+        raise PlanUnreadable(
+            "RUN001",
+            f"a stored plan has format {plan.format}, this release knows up to {PLAN_FORMAT}; it was left alone. "
+            "Let a newer coordinator take the run, or upgrade this one.",
+        )
+    return plan

@@ -1,0 +1,80 @@
+"""RunStore: where open runs live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.protocol.outcome import Outcome, StartOutcome
+from pointsman.protocol.signal import Signal
+from pointsman.protocol.state import Snapshot
+from pointsman.protocol.transition import Sealed
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One step of a chain to apply: a sealed transition, and the delivery it answers.
+
+    `delivery` is the signal's entry id on the signals stream, acknowledged and removed by the same apply; None for
+    commands, which came from no stream. An empty transition only acknowledges, against the same tip.
+    """
+
+    sealed: Sealed
+    delivery: str | None = None
+
+
+class HistoryRecord(msgspec.Struct, frozen=True):
+    """One taken signal, as the editor replays it: its output is in the snapshot's results."""
+
+    seq: int
+    at: Millis
+    signal: Signal
+
+
+class RunStore(Protocol):
+    """The open runs of one partition set. Every write is one atomic script, compare-and-set on the run's tip."""
+
+    async def start(self, sealed: Sealed, plan: bytes) -> StartOutcome:
+        """Create a run from its first transition, with its plan (canonical JSON) if that is not stored yet."""
+        ...
+
+    async def load(self, runs: Sequence[RunId]) -> dict[RunId, Snapshot]:
+        """The snapshots of those runs that are there, each consistent in itself, in one round trip."""
+        ...
+
+    async def apply(self, links: Sequence[Link]) -> list[Outcome]:
+        """Apply links in order, pipelined; the answers stand in the same order.
+
+        Links of one run form a chain, each naming the tip before it: once one is refused those behind it are too.
+        """
+        ...
+
+    async def plan(self, digest: Digest) -> bytes | None:
+        """A plan's canonical JSON."""
+        ...
+
+    async def put_plan(self, digest: Digest, plan: bytes) -> None:
+        """Store a plan before a patch that points at it; storing it again changes nothing."""
+        ...
+
+    async def history(self, run: RunId) -> list[HistoryRecord]:
+        """The taken signals of a run in order, those of ended frames left out."""
+        ...
+
+    async def finish(self, runs: Sequence[RunId]) -> list[bool]:
+        """Remove runs that are final and hold no open token; False where that is not so, and nothing was removed."""
+        ...
+
+    async def now(self) -> Millis:
+        """The store's clock: due times come from there."""
+        ...
+
+    async def fire_timers(self, limit: int) -> int:
+        """Turn timers that are due into signals, at most `limit`; how many did."""
+        ...
+
+    async def dump(self) -> Mapping[str, object]:
+        """Everything it holds, byte for byte; for tests of "nothing changed"."""
+        ...

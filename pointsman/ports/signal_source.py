@@ -1,0 +1,37 @@
+"""SignalSource: where signals come from, each until somebody acknowledged it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Delivery(NamedTuple):
+    """One signal as it stands on the stream."""
+
+    id: str
+    body: bytes
+
+
+class SignalSource(Protocol):
+    """The signals stream as one consumer of the group `coordinators` sees it."""
+
+    async def read(self, count: int, block_ms: int) -> list[Delivery]:
+        """New signals, at most `count`, waiting up to `block_ms` for the first."""
+        ...
+
+    async def claim(self, min_idle_ms: int, count: int) -> list[Delivery]:
+        """Signals that another consumer read at least `min_idle_ms` ago and never acknowledged."""
+        ...
+
+    async def reject(self, delivery: Delivery, code: str, reason: str) -> None:
+        """Set a signal aside with the reason, and acknowledge it."""
+        ...
+
+    async def send(self, bodies: Sequence[bytes]) -> None:
+        """Put signals on the stream."""
+        ...
+
+    async def intake(self, block_ms: int) -> int:
+        """Move what workers pushed onto the public list to the stream, waiting for the first; how many moved."""
+        ...

@@ -1,0 +1,180 @@
+"""Signals: what a worker, a timer, a person or the supervisor reports to a run (stage 7).
+
+On the wire every signal is one JSON object (`WireSignal`, ARCHITECTURE §6). Inside, each kind is a type of its own, so
+that a `match` over them ends in `assert_never`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from pointsman.base.errors import SignalRejected
+from pointsman.base.ids import JobId, NodeId, RunId, TimerId, TokenId, split_job
+from pointsman.protocol.output import EMPTY, NOTHING, Output, output_of
+
+Status = Literal["completed", "failed", "timer", "worker_lost", "continue"]
+
+
+class Completed(msgspec.Struct, frozen=True, tag="completed", omit_defaults=True):
+    """A worker finished an attempt. `token` is None where the worker sent no job id; then `node` decides."""
+
+    run_id: RunId
+    token: TokenId | None
+    attempt: int
+    output: Output = EMPTY
+    node: NodeId | None = None
+    metadata: Any = None
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
+    """A worker could not finish an attempt. `retryable` false ends the token's retries."""
+
+    run_id: RunId
+    token: TokenId | None
+    attempt: int
+    error_type: str = "error"
+    message: str = ""
+    retryable: bool = True
+    node: NodeId | None = None
+    metadata: Any = None
+
+
+class TimerFired(msgspec.Struct, frozen=True, tag="timer", omit_defaults=True):
+    """A timer came due. It counts only if `(timer, generation)` is the run's current one."""
+
+    run_id: RunId
+    timer: TimerId
+    generation: int
+
+
+class WorkerLost(msgspec.Struct, frozen=True, tag="worker_lost", omit_defaults=True):
+    """A registered worker died holding an attempt."""
+
+    run_id: RunId
+    token: TokenId
+    attempt: int
+    worker: str = ""
+
+
+class Continue(msgspec.Struct, frozen=True, tag="continue", omit_defaults=True):
+    """The run's own reminder that tokens wait to be dispatched (SEMANTICS §4: at most 256 a transition)."""
+
+    run_id: RunId
+
+
+class Pause(msgspec.Struct, frozen=True, tag="pause", omit_defaults=True):
+    """Dispatch nothing new; keep what comes in."""
+
+    run_id: RunId
+    by: str = ""
+    reason: str = ""
+
+
+class Resume(msgspec.Struct, frozen=True, tag="resume", omit_defaults=True):
+    """Dispatch what was held."""
+
+    run_id: RunId
+    by: str = ""
+    reason: str = ""
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel", omit_defaults=True):
+    """Close every open token and end the run."""
+
+    run_id: RunId
+    by: str = ""
+    reason: str = ""
+
+
+Signal = Completed | Failed | TimerFired | WorkerLost | Continue | Pause | Resume | Cancel
+
+
+class WireSignal(msgspec.Struct, omit_defaults=True):
+    """A signal as workers push it, any language. Unknown fields are ignored, for newer workers."""
+
+    status: Status
+    version: str = "1.0"
+    job_id: str = ""
+    run_id: str = ""
+    node_id: str = ""
+    result_data: msgspec.Raw = NOTHING
+    result_ref: str | None = None
+    metadata: Any = None
+    timer: str = ""
+    generation: int = 0
+    worker: str = ""
+
+
+_DECODER = msgspec.json.Decoder(WireSignal)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode_wire(signal: WireSignal) -> bytes:
+    """The JSON a worker pushes."""
+    return _ENCODER.encode(signal)
+
+
+def decode_signal(body: bytes) -> Signal:
+    """Read one signal off the wire.
+
+    Raises:
+        SignalRejected: SIG001 not the JSON of a signal; SIG002 it names no run; SIG003 its job id is not one of ours.
+    """
+    try:
+        wire = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise SignalRejected("SIG001", f"a signal is not the JSON object of the wire contract: {wrong}") from wrong
+    run_id, token, attempt = _addressee(wire)
+    match wire.status:
+        case "completed":
+            return Completed(
+                run_id,
+                token,
+                attempt,
+                output_of(bytes(wire.result_data), wire.result_ref),
+                NodeId(wire.node_id) or None,
+                wire.metadata,
+            )
+        case "failed":
+            return _failed(wire, run_id, token, attempt)
+        case "timer":
+            return TimerFired(run_id, TimerId(wire.timer), wire.generation)
+        case "worker_lost":
+            if token is None:
+                raise SignalRejected(
+                    "SIG003", f"run {run_id}: a worker_lost signal must carry a job_id; it was set aside"
+                )
+            return WorkerLost(run_id, token, attempt, wire.worker)
+        case "continue":
+            return Continue(run_id)
+
+
+def _addressee(wire: WireSignal) -> tuple[RunId, TokenId | None, int]:
+    if not wire.job_id:
+        if not wire.run_id:
+            raise SignalRejected("SIG002", "a signal names neither job_id nor run_id; it was set aside")
+        return RunId(wire.run_id), None, 0
+    job = split_job(JobId(wire.job_id))
+    if job is None or (wire.run_id and wire.run_id != job[0]):
+        raise SignalRejected(
+            "SIG003",
+            f"run {wire.run_id or '?'}: job_id {wire.job_id[:200]!r} is not one that was handed out for it; "
+            "the signal was set aside. Send the token's job_id back unchanged.",
+        )
+    return job
+
+
+def _failed(wire: WireSignal, run_id: RunId, token: TokenId | None, attempt: int) -> Failed:
+    about = wire.metadata if isinstance(wire.metadata, dict) else {}
+    return Failed(
+        run_id,
+        token,
+        attempt,
+        error_type=str(about.get("error_type") or "error"),
+        message=str(about.get("error_message") or ""),
+        retryable=about.get("retryable") is not False,
+        node=NodeId(wire.node_id) or None,
+        metadata=wire.metadata,
+    )
