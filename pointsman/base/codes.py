@@ -24,6 +24,60 @@ CODES: dict[str, Page] = {
     # CMP: compiling it -----------------------------------------------------------------------------------------
     # CEL: expressions ------------------------------------------------------------------------------------------
     # CFG: settings ---------------------------------------------------------------------------------------------
+    "CFG001": Page(
+        "A setting cannot be used",
+        "The value of an environment variable is not of the kind, or not within the bounds, that its setting asks for.",
+        "The process did not start.",
+        "Correct the value; docs/reference/settings.md has kind, bounds and default of each. Secrets are not shown.",
+    ),
+    "CFG002": Page(
+        "No such setting",
+        "An environment variable begins with POINTSMAN_ and is none of our settings: most likely a typing error.",
+        "The process did not start, since it would have run without what was asked for.",
+        "Use the suggested name, or unset the variable.",
+    ),
+    "CFG003": Page(
+        "Postgres is not named",
+        "DATABASE_URL is not set, and the process cannot work without Postgres.",
+        "The process did not start.",
+        "Set DATABASE_URL, for example to postgresql://user:password@host:5432/database.",
+    ),
+    "CFG004": Page(
+        "Redis is named twice",
+        "REDIS_URL and REDIS_HOST or REDIS_PORT are set and name different servers.",
+        "The process did not start: runs in the wrong Redis would be worse.",
+        "Unset either REDIS_URL or the other two.",
+    ),
+    "CFG005": Page(
+        "Signals are taken over too early",
+        "A coordinator's signals are claimed by another after a time that is not longer than the one it has to drain.",
+        "The process did not start.",
+        "Raise POINTSMAN_COORDINATOR_CLAIM_IDLE_MS or lower POINTSMAN_GRACE_PERIOD_MS.",
+    ),
+    "CFG006": Page(
+        "Runs are reported as stuck too early",
+        "A run would be reported as stuck before the signal it waits for could be claimed from a dead coordinator.",
+        "The process did not start.",
+        "Raise POINTSMAN_SUPERVISOR_STUCK_AFTER_MS or lower POINTSMAN_COORDINATOR_CLAIM_IDLE_MS.",
+    ),
+    "CFG007": Page(
+        "Heartbeats are too rare for the lease",
+        "A worker's lease lasts less than two heartbeats.",
+        "The process did not start.",
+        "Lower POINTSMAN_WORKER_HEARTBEAT_MS or raise POINTSMAN_WORKER_LEASE_MS.",
+    ),
+    "CFG008": Page(
+        "The API would be open to everyone",
+        "The API is told to listen on an address that others can reach, and no credentials are set.",
+        "The process did not start.",
+        "Set POINTSMAN_API_KEYS_FILE or POINTSMAN_API_KEY, or listen on 127.0.0.1.",
+    ),
+    "CFG009": Page(
+        "The file of API keys cannot be read",
+        "POINTSMAN_API_KEYS_FILE names a file that does not exist or that this user may not read.",
+        "The process did not start.",
+        "Create the file, correct the path, or let the user of the process read it.",
+    ),
     # SRV: servers ----------------------------------------------------------------------------------------------
     # SIG: signals set aside ------------------------------------------------------------------------------------
     # RUN: runs -------------------------------------------------------------------------------------------------
