@@ -1,0 +1,70 @@
+"""Every Prometheus metric of every process, declared in one place; `docs/reference/metrics.md` lists them."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+NAMESPACE = "pointsman"
+QUICK = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Seconds a round trip to Redis or Postgres may take, from very good to very bad."""
+DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Declared(NamedTuple):
+    """One metric as Prometheus sees it."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...]
+
+
+class Metrics:
+    """The metrics of one process. Made once, in its `__main__`, and handed to whoever counts."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.declared: list[Declared] = []
+
+        self.signals = self._counter("signals", "Signals taken from the stream.", "outcome")
+        self.transitions = self._counter("transitions", "Transitions applied.")
+        self.stale = self._counter("stale", "Transitions refused because the run had moved on; they are stepped again.")
+        self.rejected = self._counter("rejected", "Signals set aside, by error code.", "code")
+        self.apply_seconds = self._histogram("apply_seconds", "One pipelined apply, all its transitions.", QUICK)
+        self.batch_size = self._histogram("batch_size", "Signals in one batch.", DOUBLING)
+        self.cache_hits = self._counter("cache_hits", "Snapshots found in the coordinator's own cache.")
+        self.cache_misses = self._counter("cache_misses", "Snapshots that had to be read.")
+
+        self.backlog = self._gauge("backlog", "Entries in a stream that nobody has finished.", "stream")
+        self.journal_lag_ms = self._gauge("journal_lag_ms", "Age of the oldest event not yet in Postgres.")
+        self.journal_rows = self._counter("journal_rows", "Events written to Postgres.")
+        self.timers_fired = self._counter("timers_fired", "Timers that came due and were sent as signals.")
+        self.worker_lost = self._counter("worker_lost", "Attempts taken back from workers that died.")
+        self.waiting_for_worker = self._gauge(
+            "waiting_for_worker", "Tasks of a type that no live worker serves.", "type"
+        )
+        self.runs_final = self._counter("runs_final", "Runs that ended, by how.", "status")
+        self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format 0.0.4."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        self._declare(f"{name}_total", "counter", text, labels)
+        return Counter(name, text, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        self._declare(name, "gauge", text, labels)
+        return Gauge(name, text, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        self._declare(name, "histogram", text, labels)
+        return Histogram(name, text, labels, namespace=NAMESPACE, registry=self.registry, buckets=buckets)
+
+    def _declare(self, name: str, kind: Kind, text: str, labels: tuple[str, ...]) -> None:
+        self.declared.append(Declared(f"{NAMESPACE}_{name}", kind, text, labels))
