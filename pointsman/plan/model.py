@@ -94,7 +94,7 @@ class Edge(
     when: str | None = None
     on: On = "success"
     leave: Leave | None = None
-    """For edges out of a node that closes a loop: by which path they leave. None there means both."""
+    """For edges out of a node that closes a loop: the path they belong to; None there is the same as `break`."""
 
 
 class Region(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -1,0 +1,87 @@
+"""Activation: what follows from edges that resolved, one at a time, until nothing more does."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from pointsman.base.ids import EdgeId, FrameId, pass_frame, token_id
+from pointsman.plan import Edge
+from pointsman.protocol.state import ErrorInfo
+from pointsman.step.draft import Arrival, Beginning, Draft
+from pointsman.step.ending import complete, end_run, skip
+from pointsman.step.join import Decision, arrive, live_edges
+from pointsman.step.parallel import passed_through
+from pointsman.step.program import Site
+from pointsman.step.task import activate_task
+from pointsman.step.values import sources_of
+from pointsman.step.wait import activate_wait
+
+
+def run_queue(draft: Draft) -> None:
+    """Work off what follows. Ends when nothing does, when the run has ended, or when a guard of the run trips."""
+    while draft.queue and not draft.is_over:
+        match draft.queue.popleft():
+            case Arrival(edge, frame, how):
+                site = draft.program.sites[edge.target]
+                if len(site.ins) == 1:
+                    _deliver(draft, site, frame, (edge,), _ALONE[how])
+                elif (decision := arrive(draft, site, frame, edge, how)) is not None:
+                    _deliver(draft, site, frame, live_edges(draft, site, frame), decision)
+            case Beginning(site, frame):
+                _activate(draft, site, _enter(draft, site, frame), ())
+
+
+_ALONE: dict[str, Decision] = {"live": "fire", "dead": "skip", "failed": "fail"}
+
+
+def _deliver(draft: Draft, site: Site, frame: FrameId, edges: tuple[Edge, ...], decision: Decision) -> None:
+    match decision:
+        case "fire":
+            _activate(draft, site, _enter(draft, site, frame), tuple(edge.id for edge in edges))
+        case "skip":
+            skip(draft, site, frame, "dead")
+        case "fail":
+            skip(draft, site, frame, "failed")
+        case _:
+            assert_never(decision)
+
+
+def _enter(draft: Draft, site: Site, frame: FrameId) -> FrameId:
+    """The frame a node is activated in: a first pass is opened of each region it is the entry of and not yet in."""
+    inside = {part.partition("[")[0] for part in frame.split("/")}
+    for region in site.enters:
+        if region not in inside:
+            frame = pass_frame(frame, region, 1)
+            draft.open_frame(frame, 1)
+    return frame
+
+
+def _activate(draft: Draft, site: Site, frame: FrameId, edges: tuple[EdgeId, ...]) -> None:
+    token = token_id(frame, site.node.id)
+    draft.tokens_made += 1
+    if _trips_guard(draft):
+        return
+    kind = site.node.kind
+    match kind:
+        case "task":
+            activate_task(draft, site, token, edges)
+        case "wait":
+            activate_wait(draft, site, token, edges)
+        case "conditional" | "loop" | "parallel" | "join":
+            complete(draft, site, token, passed_through(draft, sources_of(draft, site, token, edges)))
+        case _:
+            assert_never(kind)
+
+
+def _trips_guard(draft: Draft) -> bool:
+    """End the run where it has outgrown what its definition allows (SEMANTICS §4)."""
+    guards, head = draft.program.plan.guards, draft.run.head
+    tokens, passes = head.tokens_made + draft.tokens_made, head.passes_made + draft.passes_made
+    if tokens > guards.max_tokens:
+        told = f"it made {tokens} tokens, its limit max_tokens is {guards.max_tokens}"
+    elif passes > guards.max_loop_iterations:
+        told = f"its loops made {passes} passes, its limit max_loop_iterations is {guards.max_loop_iterations}"
+    else:
+        return False
+    end_run(draft, "FAILED", ErrorInfo("guard_tripped", told + "; the run was stopped"), "run_failed")
+    return True

@@ -1,0 +1,154 @@
+"""What happens when a node ends: its out-edges resolve, its loop goes on, its failure is handled (SEMANTICS §3–6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from pointsman.base.ids import FrameId, TokenId, split_token
+from pointsman.plan import Edge
+from pointsman.protocol.state import ErrorInfo, OpenToken, Resolution, Result, RunStatus
+from pointsman.step.conditional import ConditionsFailed, choose
+from pointsman.step.draft import Arrival, Draft
+from pointsman.step.loop import begin_next_pass, cancelled, end_pass, judge
+from pointsman.step.program import Site
+from pointsman.step.values import value_of
+
+
+def complete(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
+    """A node ended well."""
+    draft.end(token, result)
+    if site.closes is not None:
+        _complete_pass(draft, site, token, result)
+    elif site.is_branching:
+        _branch(draft, site, token, site.out)
+    else:
+        _leave(draft, site, token, ((edge, "live") for edge in site.out))
+
+
+def skip(draft: Draft, site: Site, frame: FrameId, how: Resolution) -> None:
+    """A node will never be activated in `frame`; with the entry of a loop goes the whole loop (SEMANTICS §3.3)."""
+    result = Result("skipped", ended_at=draft.now, reason="upstream_failed" if how == "failed" else "no_live_edge")
+    if not site.enters:
+        token = TokenId(f"{frame}:{site.node.id}")
+        draft.end(token, result)
+        _leave(draft, site, token, ((edge, how) for edge in site.out))
+        return
+    region = draft.program.regions[site.enters[0]]
+    for node in region.nodes:
+        draft.end(TokenId(f"{frame}:{node}"), result)
+    resolve(draft, frame, ((edge, how) for edge in draft.program.sites[region.id].out))
+
+
+def fail(
+    draft: Draft, site: Site, token: TokenId, error: ErrorInfo, *, timed_out: bool = False, attempt: int = 1
+) -> None:
+    """A node failed for good: an `on:` edge takes it, or the failure policy decides (SEMANTICS §6)."""
+    policy = site.node.failure_policy or draft.program.plan.failure_policy
+    handled = _handlers(draft, site, token, error, timed_out)
+    if handled is None and policy == "park":
+        _park(draft, token, error, attempt)
+        return
+    state = draft.token(token) or draft.run.tokens.get(token)
+    started = state.activated_at if state is not None else draft.now
+    draft.end(token, Result("failed", attempt, started, draft.now, error=error))
+    if handled is not None:
+        _leave(draft, site, token, handled)
+    elif policy == "continue":
+        draft.failed, draft.error = True, draft.error or _failure_of(site, error)
+        _leave(draft, site, token, ((edge, "failed") for edge in site.out))
+    else:
+        end_run(draft, "FAILED", _failure_of(site, error), "run_failed")
+
+
+def end_run(draft: Draft, status: RunStatus, error: ErrorInfo | None, reason: str) -> None:
+    """Close whatever is open and make the run final."""
+    for token, state in draft.tokens():
+        draft.end(token, cancelled(draft, state, reason))
+    draft.queue.clear()
+    draft.more = False
+    draft.status, draft.error = status, error
+
+
+def resolve(draft: Draft, frame: FrameId, resolved: Iterable[tuple[Edge, Resolution]]) -> None:
+    """Queue edges that resolved in `frame`; their targets hear of it when their turn comes."""
+    draft.queue.extend(Arrival(edge, frame, how) for edge, how in resolved)
+
+
+def _leave(draft: Draft, site: Site, token: TokenId, resolved: Iterable[tuple[Edge, Resolution]]) -> None:
+    """Resolve the out-edges of a node that ended; one that closes a loop ends its pass first."""
+    frame = split_token(token)[0]
+    if site.closes is not None:
+        frame = end_pass(draft, site.closes, frame)
+    resolve(draft, frame, resolved)
+
+
+def _complete_pass(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
+    assert site.closes is not None
+    verdict = judge(draft, site, token, _output_of(draft, token))
+    if verdict == "again":
+        begin_next_pass(draft, site.closes, split_token(token)[0])
+        return
+    draft.note("pass_ended", token, verdict)
+    path = "timeout" if verdict == "timeout" else "break"
+    candidates = [edge for edge in site.out if edge.on == "success" and (edge.leave or "break") == path]
+    if verdict == "timeout" and not candidates:
+        passes = site.node.loop.max_iterations if site.node.loop else 0
+        error = ErrorInfo(
+            "loop_exhausted", f"its condition was still true after {passes} passes, and no timeout_path is set"
+        )
+        fail(draft, site, token, error, attempt=result.attempt)
+        return
+    _branch(draft, site, token, candidates)
+
+
+def _branch(draft: Draft, site: Site, token: TokenId, edges: Iterable[Edge]) -> None:
+    candidates = [edge for edge in edges if edge.on == "success"]
+    try:
+        resolved = choose(draft, site.node.route, candidates, token, _output_of(draft, token))
+    except ConditionsFailed:
+        message = "no condition on its out-edges could be evaluated to true, and no edge stands without one"
+        fail(draft, site, token, ErrorInfo("condition_error", message))
+        return
+    _leave(draft, site, token, _with_rest(site, resolved))
+
+
+def _with_rest(site: Site, chosen: Iterable[tuple[Edge, Resolution]]) -> list[tuple[Edge, Resolution]]:
+    """The out-edges of a node, as written: those chosen from resolve as they did, all others dead."""
+    known = {edge.id: how for edge, how in chosen}
+    return [(edge, known.get(edge.id, "dead")) for edge in site.out]
+
+
+def _handlers(
+    draft: Draft, site: Site, token: TokenId, error: ErrorInfo, timed_out: bool
+) -> list[tuple[Edge, Resolution]] | None:
+    """The out-edges as an `on:` edge that takes the failure resolves them; None where none takes it."""
+    takers = [edge for edge in site.out if timed_out and edge.on == "timeout"]
+    takers = takers or [edge for edge in site.out if edge.on == "error"]
+    try:
+        output = {"error": {"type": error.type, "message": error.message}}
+        chosen = choose(draft, site.node.route, takers, token, lambda: output)
+    except ConditionsFailed:
+        return None
+    return _with_rest(site, chosen) if any(how == "live" for _, how in chosen) else None
+
+
+def _output_of(draft: Draft, token: TokenId) -> Callable[[], Any]:
+    return lambda: value_of(draft, token)
+
+
+def _failure_of(site: Site, error: ErrorInfo) -> ErrorInfo:
+    told = f"node `{site.node.id}` failed"
+    return ErrorInfo(error.type, f"{told}: {error.message}" if error.message else told)
+
+
+def _park(draft: Draft, token: TokenId, error: ErrorInfo, attempt: int) -> None:
+    """Leave the token open as a dead letter: the run waits for somebody to redrive or skip it."""
+    state = draft.token(token) or draft.run.tokens.get(token) or OpenToken("parked", attempt, activated_at=draft.now)
+    for timer, armed in state.timers.items():
+        draft.disarm(timer, armed)
+    draft.ended.pop(token, None)
+    draft.set_token(token, replace(state, state="parked", type="", timers={}, error=error))
+    draft.note("node_parked", token, {"type": error.type})

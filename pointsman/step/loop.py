@@ -1,0 +1,90 @@
+"""`loop`: a node that closes a region decides whether another pass follows (SEMANTICS §4).
+
+Each pass is a frame of its own. When it ends, what is still open in it is closed, its results become visible in the
+parent frame under the same node ids, and nothing of it remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pointsman.base.ids import FrameId, NodeId, TokenId, parent_frame, pass_frame, split_pass, split_token, token_id
+from pointsman.plan import Region
+from pointsman.protocol.output import EMPTY
+from pointsman.protocol.state import OpenToken, Result
+from pointsman.step.conditional import evaluate_condition
+from pointsman.step.draft import Beginning, Draft
+from pointsman.step.program import Site
+from pointsman.step.values import passed_on
+
+Verdict = Literal["again", "break", "timeout"]
+
+
+def judge(draft: Draft, site: Site, token: TokenId, output: Callable[[], Any]) -> Verdict:
+    """What follows the pass that `token`, of the node that closes the loop, ended. A condition that raises breaks."""
+    loop = site.node.loop
+    assert loop is not None, f"{site.node.id} closes a region without a loop"
+    _, iteration = split_pass(split_token(token)[0])
+    if not evaluate_condition(draft, loop.condition, token, output, f"loop {site.node.id}"):
+        return "break"
+    return "again" if iteration < loop.max_iterations else "timeout"
+
+
+def begin_next_pass(draft: Draft, region: Region, frame: FrameId) -> None:
+    """End the pass `frame` and begin the one after it."""
+    _, iteration = split_pass(frame)
+    parent = end_pass(draft, region, frame)
+    following = pass_frame(parent, region.id, iteration + 1)
+    draft.open_frame(following, iteration + 1)
+    draft.note("pass_started", token_id(parent, region.id), iteration + 1)
+    draft.queue.append(Beginning(draft.program.sites[region.entry], following))
+
+
+def end_pass(draft: Draft, region: Region, frame: FrameId) -> FrameId:
+    """Close a pass and everything inside it, hand its results up; the parent frame is returned."""
+    _end_inner(draft, region, frame)
+    parent = parent_frame(frame)
+    outgoing: list[tuple[NodeId, Result]] = []
+    for node in region.nodes:
+        token = token_id(frame, node)
+        _cancel_open(draft, token)
+        result = draft.result(token)
+        if result is not None:
+            outgoing.append((node, _standalone(draft, result)))
+    for node, result in outgoing:
+        draft.ended[token_id(parent, node)] = result
+        draft.decoded.pop(token_id(parent, node), None)
+    for node in region.nodes:
+        draft.forget(token_id(frame, node))
+        draft.forget_join(token_id(frame, node))
+    draft.end_frame(frame)
+    return parent
+
+
+def _end_inner(draft: Draft, region: Region, frame: FrameId) -> None:
+    """Close the passes of inner loops that are still open, deepest first: branches that an `any` join absorbed."""
+    inner = [name for name in draft.frames_within(f"{frame}/") if name.count("/") == frame.count("/") + 1]
+    for name in inner:
+        end_pass(draft, draft.program.regions[split_pass(name)[0]], name)
+
+
+def _cancel_open(draft: Draft, token: TokenId) -> None:
+    state = draft.token(token)
+    if state is not None:
+        draft.end(token, cancelled(draft, state, "frame_ended"))
+
+
+def cancelled(draft: Draft, state: OpenToken, reason: str) -> Result:
+    """The result of a token that is closed before it ended by itself."""
+    return Result("cancelled", state.attempt, state.activated_at, draft.now, reason=reason)
+
+
+def _standalone(draft: Draft, result: Result) -> Result:
+    """A result that points at no token of the frame that ends."""
+    if not result.of:
+        return result
+    output = passed_on(draft, result) if result.status == "completed" else EMPTY
+    return Result(
+        result.status, result.attempt, result.started_at, result.ended_at, output, (), result.error, result.reason
+    )
