@@ -79,6 +79,64 @@ CODES: dict[str, Page] = {
         "Create the file, correct the path, or let the user of the process read it.",
     ),
     # SRV: servers ----------------------------------------------------------------------------------------------
+    "SRV020": Page(
+        "No server program for this machine",
+        "An embedded Redis or Postgres was to be started, and none that can be used is installed: the packages that "
+        "bring them have none for this Python and platform, and PATH has no redis-server or valkey-server of 6.2 or "
+        "later.",
+        "Nothing was started.",
+        "Install redis-server, or set REDIS_URL and DATABASE_URL to servers you have.",
+    ),
+    "SRV021": Page(
+        "The port is taken",
+        "Another process listens on the port that an embedded server was to use.",
+        "The server was not started; the other process was left alone.",
+        "Stop the other process, or choose another port.",
+    ),
+    "SRV022": Page(
+        "The data directory cannot be written",
+        "The directory of an embedded server cannot be created, entered or written, or belongs to another account.",
+        "The server was not started.",
+        "Give this account the right to write there, or choose another data directory.",
+    ),
+    "SRV023": Page(
+        "The disk is full",
+        "The file system of an embedded server's data directory (or a quota, or a limit on file size) has no room for "
+        "what the server must be able to write.",
+        "The server was not started; what is stored there is unharmed.",
+        "Free some space, or choose another data directory.",
+    ),
+    "SRV024": Page(
+        "The data was written by another version",
+        "The data directory of an embedded server was written by a version whose data the one at hand cannot read.",
+        "The server was not started; the data is unharmed.",
+        "Use the version that wrote it, or choose another data directory.",
+    ),
+    "SRV025": Page(
+        "An embedded server ended while it started",
+        "The server, or the program that prepares its data directory, ended by itself. The message quotes the last "
+        "lines it wrote.",
+        "Nothing is left running; the data is as the server left it.",
+        "Do what its last lines ask for; the server's whole log is in the file that the message names.",
+    ),
+    "SRV026": Page(
+        "An embedded server does not answer",
+        "The server was started and is running, but did not become ready in time.",
+        "It was stopped again.",
+        "Read its log; start again when the machine is less busy.",
+    ),
+    "SRV027": Page(
+        "The data directory is in use",
+        "Another server, of another process or still shutting down, works on this data directory.",
+        "This server was not started: two on one directory would destroy the data.",
+        "Stop the other one, or choose another data directory.",
+    ),
+    "SRV028": Page(
+        "Postgres cannot be run as root",
+        "Postgres refuses to run as root, and this machine has no account `nobody` for it to run as.",
+        "The server was not started.",
+        "Run the command as another user, or set DATABASE_URL to a server you have.",
+    ),
     # SIG: signals set aside ------------------------------------------------------------------------------------
     # RUN: runs -------------------------------------------------------------------------------------------------
     # EDT: edits ------------------------------------------------------------------------------------------------

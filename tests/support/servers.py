@@ -1,0 +1,95 @@
+"""The Redis and the Postgres that tests run against, started once a session.
+
+A server named in the environment comes first (`POINTSMAN_TEST_REDIS_URL`, `POINTSMAN_TEST_POSTGRES_DSN`: the Redis
+database in the URL is flushed for every test!), then containers where `POINTSMAN_TEST_CONTAINERS=1` and Docker runs,
+else the embedded ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+import redis
+
+from pointsman.embedded.databases import create_database, drop_database
+from pointsman.embedded.postgres import EmbeddedPostgres
+from pointsman.embedded.redis import EmbeddedRedis
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of the session's Redis. What is in it is whatever the last test left."""
+    if url := os.environ.get("POINTSMAN_TEST_REDIS_URL"):
+        yield url
+    elif _containers_wanted():
+        yield from _redis_container()
+    else:
+        with _scratch() as directory, EmbeddedRedis(Path(directory)) as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn() -> Iterator[str]:
+    """The DSN of the session's Postgres, of an account that may create databases."""
+    if dsn := os.environ.get("POINTSMAN_TEST_POSTGRES_DSN"):
+        yield dsn
+    elif _containers_wanted():
+        yield from _postgres_container()
+    else:
+        with _scratch() as directory, EmbeddedPostgres(Path(directory), fsync=False) as server:
+            yield server.dsn
+
+
+@pytest.fixture
+def redis_db(redis_url: str) -> str:
+    """The URL of an empty Redis database."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    return redis_url
+
+
+@pytest.fixture
+async def postgres_db(postgres_dsn: str) -> AsyncIterator[str]:
+    """The DSN of an empty Postgres database of this test's own."""
+    name = f"test_{uuid4().hex}"
+    yield await create_database(postgres_dsn, name)
+    await drop_database(postgres_dsn, name)
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    """Not below pytest's own temporary directories, which it keeps for three sessions: a cluster takes 40 MB."""
+    return TemporaryDirectory(prefix="pointsman-test-")
+
+
+def _containers_wanted() -> bool:
+    return os.environ.get("POINTSMAN_TEST_CONTAINERS") == "1" and _docker_runs()
+
+
+def _docker_runs() -> bool:
+    import docker  # type: ignore[import-untyped]
+
+    try:
+        client = docker.from_env()
+    except docker.errors.DockerException:
+        return False
+    client.close()
+    return True
+
+
+def _redis_container() -> Iterator[str]:
+    from testcontainers.community.redis import RedisContainer
+
+    with RedisContainer("redis:7").with_command("redis-server --appendonly yes") as server:
+        yield f"redis://{server.get_container_host_ip()}:{server.get_exposed_port(6379)}/0"
+
+
+def _postgres_container() -> Iterator[str]:
+    from testcontainers.community.postgres import PostgresContainer
+
+    with PostgresContainer("postgres:16", driver=None).with_command("-c fsync=off") as server:
+        yield server.get_connection_url()
