@@ -144,8 +144,8 @@ def _addressed(draft: Draft, token: TokenId | None, node: NodeId | None) -> tupl
     _site(draft, TokenId(f":{node}"))
     raise SignalRejected(
         "SIG004",
-        f"run {draft.run.head.run_id}: a signal without job_id names node `{node}`, which has {len(found)} open tokens; "
-        "only a node with exactly one can be meant. The signal was set aside. Send the token's job_id.",
+        f"run {draft.run.head.run_id}: a signal without job_id names node `{node}`, which has {len(found)} open "
+        "tokens; only a node with exactly one can be meant. The signal was set aside. Send the token's job_id.",
     )
 
 

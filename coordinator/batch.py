@@ -1,0 +1,178 @@
+"""One batch of signals: stepped run by run into chains, applied in one pipeline, again for those that were stale."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from coordinator.cache import SnapshotCache
+from coordinator.reading import Reader, Reported, rejection
+from pointsman.base.clock import Clock, monotonic
+from pointsman.base.crashpoints import Crasher
+from pointsman.base.errors import PointsmanError, RunError, SignalRejected
+from pointsman.base.ids import RunId, Tip
+from pointsman.execute import Programs, step_with_blobs, store_large_outputs
+from pointsman.metrics import Metrics
+from pointsman.ports.blob_store import BlobStore
+from pointsman.ports.run_store import Link, RunStore
+from pointsman.ports.signal_source import Delivery, SignalSource
+from pointsman.protocol.outcome import Outcome
+from pointsman.protocol.state import Snapshot
+from pointsman.protocol.transition import Transition, seal
+from pointsman.step import advance
+
+log = structlog.get_logger()
+
+HELD_PAUSE_S = 0.005
+FENCED_PAUSE_S = 0.5
+
+WasOpen = Callable[[RunId], Awaitable[bool]]
+"""Whether a run that Redis does not hold ever was one: then a signal for it is late, not wrong."""
+
+
+class Batch:
+    """Handles batches. It keeps the cache; everything else is given."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        source: SignalSource,
+        programs: Programs,
+        blobs: BlobStore,
+        cache: SnapshotCache,
+        reader: Reader,
+        clock: Clock,
+        metrics: Metrics,
+        crasher: Crasher,
+        was_open: WasOpen,
+        inline_limit: int,
+    ) -> None:
+        self._store = store
+        self._source = source
+        self._programs = programs
+        self._blobs = blobs
+        self._cache = cache
+        self._reader = reader
+        self._clock = clock
+        self._metrics = metrics
+        self._crasher = crasher
+        self._was_open = was_open
+        self._inline_limit = inline_limit
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """See every signal of a batch to its end: applied, found moot, or set aside with the reason."""
+        self._metrics.batch_size.observe(len(deliveries))
+        pending = await self._read(deliveries)
+        self._crasher.reach("after_read")
+        while pending:
+            pending = await self._round(pending)
+
+    async def _read(self, deliveries: Sequence[Delivery]) -> list[Reported]:
+        reported = []
+        for delivery in deliveries:
+            try:
+                reported.append(await self._reader.read(delivery))
+            except SignalRejected as wrong:
+                await self._reject(delivery, wrong)
+        return reported
+
+    async def _round(self, pending: list[Reported]) -> list[Reported]:
+        """Step and apply once; what has to be stepped again comes back, in order."""
+        by_run: dict[RunId, list[Reported]] = {}
+        for report in pending:
+            by_run.setdefault(report.run_id, []).append(report)
+        fresh = await self._load([run for run in by_run if self._cache.get(run) is None])
+        chain: list[tuple[Reported, Link]] = []
+        again: list[Reported] = []
+        for run, reports in by_run.items():
+            snapshot = self._cache.get(run)
+            if snapshot is None:
+                chain += await self._moot(run, reports)
+            else:
+                again += await self._step(snapshot, reports, chain, is_fresh=run in fresh)
+        return again + await self._apply(chain)
+
+    async def _load(self, runs: list[RunId]) -> set[RunId]:
+        if not runs:
+            return set()
+        self._metrics.cache_misses.inc(len(runs))
+        loaded = await self._store.load(runs)
+        for run, snapshot in loaded.items():
+            self._cache.put(run, snapshot)
+        return set(loaded)
+
+    async def _step(
+        self, snapshot: Snapshot, reports: list[Reported], chain: list[tuple[Reported, Link]], *, is_fresh: bool
+    ) -> list[Reported]:
+        """Extend the chain by what a run's signals change; those to be looked at again on a fresh snapshot come back."""
+        now = self._clock.now()
+        for number, report in enumerate(reports):
+            try:
+                program = await self._programs.of(snapshot.head)
+                change = await step_with_blobs(program, snapshot, report.signal, now, self._blobs)
+                await store_large_outputs(change, self._blobs, self._inline_limit)
+            except Exception as wrong:
+                if is_fresh and not number:
+                    await self._refuse(report, wrong)
+                    return reports[1:]
+                # Only the view of what may be an outdated cache: look again before anything is set aside.
+                self._cache.drop(report.run_id)
+                return reports[number:]
+            sealed = seal(change)
+            advance(snapshot, change, sealed.tip)
+            chain.append((report, Link(sealed, report.delivery.id)))
+        return []
+
+    async def _refuse(self, report: Reported, wrong: Exception) -> None:
+        if isinstance(wrong, SignalRejected | RunError):
+            await self._reject(report.delivery, wrong)
+        elif isinstance(wrong, PointsmanError) and wrong.retryable:
+            raise wrong
+        else:
+            log.exception("step_failed", run_id=report.run_id)
+            await self._reject(report.delivery, rejection(wrong))
+
+    async def _moot(self, run: RunId, reports: list[Reported]) -> list[tuple[Reported, Link]]:
+        """Signals for a run that Redis does not hold: late ones are acknowledged, others set aside."""
+        if not await self._was_open(run):
+            for report in reports:
+                text = f"there is no run {run}, and there never was; the signal was set aside"
+                await self._reject(report.delivery, SignalRejected("SIG005", text))
+            return []
+        now = self._clock.now()
+        empty = Transition(run, 0, Tip(""), now, "late", reason="closed")
+        return [(report, Link(seal(empty), report.delivery.id)) for report in reports]
+
+    async def _apply(self, chain: list[tuple[Reported, Link]]) -> list[Reported]:
+        if not chain:
+            return []
+        self._crasher.reach("before_apply")
+        began = monotonic()
+        outcomes = await self._store.apply([link for _, link in chain])
+        self._metrics.apply_seconds.observe(monotonic() - began)
+        self._crasher.reach("after_apply_before_reply")
+        self._count(outcomes)
+        if "held" in outcomes:
+            await asyncio.sleep(HELD_PAUSE_S)
+        if "fenced" in outcomes:
+            log.error("fenced", backlog=len(chain))
+            await asyncio.sleep(FENCED_PAUSE_S)
+        return [report for (report, link), outcome in zip(chain, outcomes, strict=True) if self._is_open(link, outcome)]
+
+    def _is_open(self, link: Link, outcome: Outcome) -> bool:
+        """Whether the signal has to be stepped again."""
+        change = link.sealed.transition
+        if outcome != "applied" or change.status is not None:
+            self._cache.drop(change.run_id)
+        return outcome in ("stale", "held", "fenced")
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        for outcome in set(outcomes):
+            self._metrics.signals.labels(outcome).inc(outcomes.count(outcome))
+
+    async def _reject(self, delivery: Delivery, wrong: PointsmanError) -> None:
+        self._metrics.rejected.labels(wrong.code).inc()
+        log.warning("signal_rejected", code=wrong.code, reason=wrong.message)
+        await self._source.reject(delivery, wrong.code, wrong.message)

@@ -1,0 +1,41 @@
+"""The coordinator's loops: reading, taking over from dead coordinators, and the intake of the public list."""
+
+from __future__ import annotations
+
+import asyncio
+
+from coordinator.batch import Batch
+from pointsman.ports.signal_source import Delivery, SignalSource
+
+
+class Loop:
+    """Reads batches and sees each to its end before the next; the next is being read meanwhile."""
+
+    def __init__(
+        self, source: SignalSource, batch: Batch, drain: asyncio.Event, size: int, block_ms: int, claim_idle_ms: int
+    ) -> None:
+        self._source = source
+        self._batch = batch
+        self._drain = drain
+        self._size = size
+        self._block_ms = block_ms
+        self._claim_idle_ms = claim_idle_ms
+
+    async def run(self) -> None:
+        """Read and handle until drained; what was read is always handled before this returns."""
+        reading: asyncio.Task[list[Delivery]] | None = None
+        claim_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while not self._drain.is_set():
+            reading = reading or asyncio.create_task(self._source.read(self._size, self._block_ms))
+            deliveries, reading = await reading, None
+            if clock() >= claim_at:
+                claim_at = clock() + self._claim_idle_ms / 2_000
+                deliveries += await self._source.claim(self._claim_idle_ms, self._size)
+            if deliveries:
+                await self._batch.handle(deliveries)
+
+    async def intake(self) -> None:
+        """Move what workers pushed onto the public list to the stream, until drained."""
+        while not self._drain.is_set():
+            await self._source.intake(self._block_ms)

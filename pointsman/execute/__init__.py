@@ -1,0 +1,16 @@
+"""The thin shell around `step`: loads what it reads, stores what is too large, applies what it says, again if stale."""
+
+from pointsman.execute.executor import Executor, Verdict
+from pointsman.execute.outputs import store_large_outputs, stored
+from pointsman.execute.programs import Programs
+from pointsman.execute.stepping import start_with_blobs, step_with_blobs
+
+__all__ = [
+    "Executor",
+    "Programs",
+    "Verdict",
+    "start_with_blobs",
+    "step_with_blobs",
+    "store_large_outputs",
+    "stored",
+]

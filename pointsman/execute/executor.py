@@ -1,0 +1,100 @@
+"""Starting runs and commanding them, in process: the API and the supervisor take the same path as every signal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
+from pointsman.base.ids import RunId
+from pointsman.execute.outputs import store_large_outputs
+from pointsman.execute.programs import Programs
+from pointsman.execute.stepping import start_with_blobs, step_with_blobs
+from pointsman.ports.blob_store import BlobStore
+from pointsman.ports.run_store import Link, RunStore
+from pointsman.protocol.outcome import StartOutcome
+from pointsman.protocol.signal import Cancel, Pause, Resume
+from pointsman.protocol.state import RunHead, Snapshot
+from pointsman.protocol.transition import Transition, seal
+
+ATTEMPTS = 200
+"""Rounds a command makes against a run that keeps moving, before it gives up with 503."""
+HELD_PAUSE_S = 0.005
+
+
+class Verdict(NamedTuple):
+    """What a command did. `changed` is false where it had nothing to change (`reason` says why)."""
+
+    run_id: RunId
+    seq: int
+    """The run's seq once the command was applied: durable when the journal has passed it."""
+    changed: bool
+    reason: str = ""
+
+
+class Executor:
+    """Applies what `start` and `step` say to the runs of one store."""
+
+    def __init__(self, store: RunStore, programs: Programs, blobs: BlobStore, inline_limit: int) -> None:
+        self.store = store
+        self.programs = programs
+        self._blobs = blobs
+        self._limit = inline_limit
+
+    async def start(self, head: RunHead, plan: bytes) -> StartOutcome:
+        """Start an accepted run; `exists` where somebody started it already."""
+        await self.store.put_plan(head.plan, plan)
+        program = await self.programs.of(head)
+        first = await start_with_blobs(program, head, await self.store.now(), self._blobs)
+        await store_large_outputs(first, self._blobs, self._limit)
+        return await self.store.start(seal(first), plan)
+
+    async def command(self, signal: Pause | Resume | Cancel) -> Verdict:
+        """Apply a control command to an open run.
+
+        Raises:
+            RunNotFound: RUN003, Redis holds no such run; whether it is final, Postgres knows.
+            RunClosed: RUN004.
+            ServerUnavailable: SRV020, the run moved on every time, or Redis lost state and recovery is not done.
+        """
+        for _ in range(ATTEMPTS):
+            run = await self.load(signal.run_id)
+            program = await self.programs.of(run.head)
+            change = await step_with_blobs(program, run, signal, await self.store.now(), self._blobs)
+            if await self.apply(change):
+                return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
+        raise ServerUnavailable(
+            "SRV020",
+            f"run {signal.run_id}: {change.cause} could not be applied in {ATTEMPTS} rounds; the run is as it was "
+            "without it. Try again.",
+        )
+
+    async def load(self, run_id: RunId) -> Snapshot:
+        """The snapshot of an open run. Raises as `command` does."""
+        found = (await self.store.load([run_id])).get(run_id)
+        if found is None:
+            raise RunNotFound(
+                "RUN003", f"run {run_id} is not open; nothing was changed. List runs to see those there are."
+            )
+        if found.is_final:
+            raise RunClosed("RUN004", f"run {run_id} is {found.head.status}, which is final; nothing was changed.")
+        return found
+
+    async def apply(self, change: Transition) -> bool:
+        """Apply one transition. False where the run has moved on: load and decide again. Raises as `command` does."""
+        await store_large_outputs(change, self._blobs, self._limit)
+        outcome = (await self.store.apply([Link(seal(change))]))[0]
+        match outcome:
+            case "applied":
+                return True
+            case "closed" | "missing":
+                raise RunClosed("RUN004", f"run {change.run_id} ended before this could reach it; nothing was changed.")
+            case "fenced":
+                raise ServerUnavailable(
+                    "SRV021",
+                    f"run {change.run_id}: Redis lost state and is being recovered; nothing was changed. Try again.",
+                )
+            case "stale" | "held":
+                if outcome == "held":
+                    await asyncio.sleep(HELD_PAUSE_S)
+                return False

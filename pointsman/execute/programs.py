@@ -1,0 +1,64 @@
+"""Programs by digest: each plan is read and indexed once in a process, whatever number of runs share it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from pointsman.base.errors import PointsmanError
+from pointsman.base.ids import Digest
+from pointsman.expr import Engine, engine
+from pointsman.plan import decode_plan
+from pointsman.ports.run_store import RunStore
+from pointsman.protocol.state import RunHead
+from pointsman.step import Program
+
+
+class PlanMissing(PointsmanError):
+    """A run points at a plan that Redis does not hold."""
+
+    retryable = True
+
+
+class Programs:
+    """The most recently used programs. An engine is pinned to a run by name, so several may be in use."""
+
+    def __init__(self, store: RunStore, size: int = 512) -> None:
+        self._store = store
+        self._size = size
+        self._known: OrderedDict[tuple[Digest, str], Program] = OrderedDict()
+        self._engines: dict[str, Engine] = {}
+
+    async def of(self, head: RunHead) -> Program:
+        """The program of a run.
+
+        Raises:
+            PlanMissing: RUN002.
+            PlanUnreadable: The plan is of a newer format.
+        """
+        key = (head.plan, head.engine)
+        found = self._known.get(key)
+        if found is not None:
+            self._known.move_to_end(key)
+            return found
+        encoded = await self._store.plan(head.plan)
+        if encoded is None:
+            raise PlanMissing(
+                "RUN002",
+                f"run {head.run_id} points at plan {head.plan[:12]}…, which Redis does not hold; nothing was changed. "
+                "Redis has lost keys: look for evictions or deletions by hand.",
+            )
+        return self.remember(key, Program(decode_plan(encoded), self._engine(head.engine)))
+
+    def remember(self, key: tuple[Digest, str], program: Program) -> Program:
+        """Keep a program that was built here already."""
+        self._known[key] = program
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+        return program
+
+    def _engine(self, pinned: str) -> Engine:
+        """The engine a run is pinned to: `cel-cpp-0.1.3` is `cel-cpp`, whatever its version here is."""
+        name = "cel-python" if pinned.startswith("cel-python") else "cel-cpp"
+        if name not in self._engines:
+            self._engines[name] = engine(name)
+        return self._engines[name]
