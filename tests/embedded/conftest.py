@@ -1,7 +1,9 @@
-"""Both servers, stopped whatever the test does to them."""
+"""Both servers, stopped whatever the test does to them, and disks that are soon full."""
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,3 +37,42 @@ def kind(request: pytest.FixtureRequest) -> type[EmbeddedServer]:
     """Each kind of server in turn."""
     kind: type[EmbeddedServer] = request.param
     return kind
+
+
+class SmallDisk:
+    """A file system of its own, of a few megabytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._filler = path / "filler"
+
+    def fill(self, leave: int) -> None:
+        """Take all room but `leave` bytes."""
+        free = os.statvfs(self.path)
+        with self._filler.open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, free.f_bavail * free.f_bsize - leave)
+
+    def make_room(self) -> None:
+        """Give back what `fill` took."""
+        self._filler.unlink()
+
+
+Mount = Callable[[int], SmallDisk]
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Mount]:
+    """Mounts a small disk of so many MiB; whatever else the test uses ends before the disk does."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount_disk(mebibytes: int) -> SmallDisk:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", disk]
+        refused = subprocess.run(command, capture_output=True, text=True).stderr
+        if refused:
+            pytest.skip(f"this account may not mount a small file system: {refused.strip()}")
+        return SmallDisk(disk)
+
+    yield mount_disk
+    if disk.is_mount():
+        subprocess.run(["umount", disk], check=True)

@@ -19,7 +19,7 @@ import pytest
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded import launch
 from pointsman.embedded.server import EmbeddedServer
-from tests.embedded.conftest import MakeServer
+from tests.embedded.conftest import MakeServer, Mount
 from tests.support.waiting import eventually_sync
 
 Kind = type[EmbeddedServer]
@@ -68,8 +68,8 @@ def test_a_picked_port_stays_the_same_over_restarts(kind: Kind, make: MakeServer
 def test_nothing_listens_beyond_the_loopback_address(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
     server = make(kind, tmp_path)
     server.start()
-    listening = [c.laddr for c in psutil.Process(server.pid).net_connections("all") if c.status == "LISTEN"]
-    assert listening == [("127.0.0.1", server.port)]
+    listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    assert [address for address in listening if address.port == server.port] == [("127.0.0.1", server.port)]
 
 
 def test_a_taken_port_is_named_and_nothing_is_started(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
@@ -118,17 +118,16 @@ def test_a_path_that_cannot_be_written_is_refused(kind: Kind, make: MakeServer, 
     )
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small file system takes root")
-def test_a_full_disk_is_found_before_the_start(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
+def test_a_full_disk_is_found_before_the_start(kind: Kind, mount: Mount, make: MakeServer) -> None:
     # Given a file system smaller than any server needs
-    with _small_disk(tmp_path) as disk:
-        # When a server is started on it
-        server = make(kind, disk / "data")
-        with pytest.raises(ServerUnavailable) as refused:
-            server.start()
+    directory = mount(1).path / "data"
+    # When a server is started on it
+    server = make(kind, directory)
+    with pytest.raises(ServerUnavailable) as refused:
+        server.start()
     # Then it says so, in one line
     assert str(refused.value) == (
-        f"SRV023 embedded {kind.name}: no room left in {disk / 'data'} (No space left on device). The server was not "
+        f"SRV023 embedded {kind.name}: no room left in {directory} (No space left on device). The server was not "
         "started; what is stored there is unharmed. Free some space, or choose another data directory."
     )
     assert not server.running
@@ -178,17 +177,6 @@ def _owner(directory: Path, become: list[str] | None = None) -> Iterator[tuple[s
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         yield owner, json.loads(owner.stdout.readline())
-
-
-@contextmanager
-def _small_disk(parent: Path) -> Iterator[Path]:
-    disk = parent / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import asyncpg
@@ -13,7 +14,7 @@ import pytest
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded.databases import create_database, drop_database
 from pointsman.embedded.postgres import EmbeddedPostgres
-from tests.embedded.conftest import MakeServer
+from tests.embedded.conftest import MakeServer, Mount
 
 
 async def test_what_was_committed_is_there_after_a_restart_and_a_kill(make: MakeServer, tmp_path: Path) -> None:
@@ -28,6 +29,25 @@ async def test_what_was_committed_is_there_after_a_restart_and_a_kill(make: Make
     server.start()
     # Then both are there
     assert await _column(server.dsn, "SELECT id FROM kept ORDER BY id") == [1, 2]
+
+
+async def test_a_disk_that_fills_up_costs_no_accepted_write(mount: Mount, make: MakeServer) -> None:
+    # Given a server on a disk that is nearly full
+    disk = mount(128)
+    server = make(EmbeddedPostgres, disk.path / "postgres", fsync=False)
+    server.start()
+    await _execute(server.dsn, "CREATE TABLE filled (id int, body bytea)")
+    disk.fill(leave=2 * 2**20)
+    async with _connected(server.dsn) as connection:
+        # When it is written to until it refuses, and then there is room again
+        accepted: list[int] = []
+        with pytest.raises(asyncpg.DiskFullError):
+            await _write(connection, accepted)
+        disk.make_room()
+        # Then it goes on by itself, with everything it had accepted
+        await connection.execute("INSERT INTO filled VALUES (-1)")
+    server.restart()
+    assert await _column(server.dsn, "SELECT id FROM filled ORDER BY id") == [-1, *accepted]
 
 
 async def test_its_settings_are_those_asked_for(make: MakeServer, tmp_path: Path) -> None:
@@ -137,6 +157,12 @@ def test_root_without_another_account_is_told_so(
 
 def _unknown_account(name: str) -> None:
     raise KeyError(name)
+
+
+async def _write(connection: asyncpg.Connection, accepted: list[int]) -> None:
+    for number in count():
+        await connection.execute("INSERT INTO filled VALUES ($1, $2)", number, os.urandom(100_000))
+        accepted.append(number)
 
 
 async def _execute(dsn: str, *statements: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from redis.retry import Retry
 
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded.redis import EmbeddedRedis, find_redis
-from tests.embedded.conftest import MakeServer
+from tests.embedded.conftest import MakeServer, Mount
 from tests.support.waiting import eventually_sync
 
 
@@ -34,6 +36,24 @@ def test_with_fsync_always_a_kill_loses_nothing(make: MakeServer, tmp_path: Path
         server.kill()
         server.start()
         assert client.get("key") == b"kept"
+
+
+def test_a_disk_that_fills_up_costs_no_accepted_write(mount: Mount, make: MakeServer) -> None:
+    # Given a server on a disk that is nearly full
+    disk = mount(24)
+    server = make(EmbeddedRedis, disk.path / "redis")
+    server.start()
+    disk.fill(leave=2 * 2**20)
+    with redis.Redis.from_url(server.url) as client:
+        # When it is written to until it refuses, and then there is room again
+        accepted: list[str] = []
+        with pytest.raises(redis.ResponseError, match=r"^MISCONF .* No space left on device"):
+            _write(client, accepted)
+        disk.make_room()
+        # Then it goes on by itself, with everything it had accepted
+        eventually_sync(lambda: client.set("after", 1))
+        server.restart()
+        assert sorted(client.keys()) == sorted(key.encode() for key in (*accepted, "after"))
 
 
 def test_its_configuration_is_the_one_the_engine_demands(make: MakeServer, tmp_path: Path) -> None:
@@ -126,6 +146,12 @@ def test_a_server_on_path_that_is_too_old_is_passed_over(monkeypatch: pytest.Mon
         "brings none for this Python and platform. Nothing was started. Install one (apt install redis-server, brew "
         "install redis), or set REDIS_URL to a server you have."
     )
+
+
+def _write(client: redis.Redis, accepted: list[str]) -> None:
+    for number in count():
+        client.set(f"key-{number}", os.urandom(100_000))
+        accepted.append(f"key-{number}")
 
 
 def _program(path: Path, answer: str) -> Path:
