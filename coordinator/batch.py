@@ -11,10 +11,11 @@ from coordinator.cache import SnapshotCache
 from coordinator.reading import Reader, Reported, rejection
 from pointsman.base.clock import Clock, monotonic
 from pointsman.base.crashpoints import Crasher
-from pointsman.base.errors import PointsmanError, RunError, SignalRejected
+from pointsman.base.errors import PointsmanError, ServerUnavailable, SignalRejected
 from pointsman.base.ids import RunId, Tip
-from pointsman.execute import Programs, step_with_blobs, store_large_outputs
+from pointsman.execute import PlanMissing, Programs, step_with_blobs, store_large_outputs
 from pointsman.metrics import Metrics
+from pointsman.plan import PlanUnreadable
 from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.run_store import Link, RunStore
 from pointsman.ports.signal_source import Delivery, SignalSource
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 
 HELD_PAUSE_S = 0.005
 FENCED_PAUSE_S = 0.5
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 2.0
 
 WasOpen = Callable[[RunId], Awaitable[bool]]
 """Whether a run that Redis does not hold ever was one: then a signal for it is late, not wrong."""
@@ -66,8 +68,18 @@ class Batch:
         self._metrics.batch_size.observe(len(deliveries))
         pending = await self._read(deliveries)
         self._crasher.reach("after_read")
+        pause = FIRST_PAUSE_S
         while pending:
-            pending = await self._round(pending)
+            try:
+                pending = await self._round(pending)
+            except ServerUnavailable as wrong:
+                # What was applied before the connection broke is unknown. Stepped again on fresh snapshots, a signal
+                # that was taken already changes nothing and is acknowledged.
+                for report in pending:
+                    self._cache.drop(report.run_id)
+                log.warning("server_unavailable", code=wrong.code, reason=wrong.message, waiting=len(pending))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LAST_PAUSE_S)
 
     async def _read(self, deliveries: Sequence[Delivery]) -> list[Reported]:
         reported = []
@@ -106,7 +118,7 @@ class Batch:
     async def _step(
         self, snapshot: Snapshot, reports: list[Reported], chain: list[tuple[Reported, Link]], *, is_fresh: bool
     ) -> list[Reported]:
-        """Extend the chain by what a run's signals change; those to be looked at again on a fresh snapshot come back."""
+        """Extend the chain by what a run's signals change; those to look at again, on a fresh snapshot, come back."""
         now = self._clock.now()
         for number, report in enumerate(reports):
             try:
@@ -126,10 +138,13 @@ class Batch:
         return []
 
     async def _refuse(self, report: Reported, wrong: Exception) -> None:
-        if isinstance(wrong, SignalRejected | RunError):
-            await self._reject(report.delivery, wrong)
-        elif isinstance(wrong, PointsmanError) and wrong.retryable:
+        if isinstance(wrong, ServerUnavailable):
             raise wrong
+        if isinstance(wrong, PlanMissing | PlanUnreadable):
+            # Not ours to decide: the entry stays pending, for a coordinator that knows the plan.
+            log.error("plan_unusable", run_id=report.run_id, code=wrong.code, reason=wrong.message)
+        elif isinstance(wrong, PointsmanError):
+            await self._reject(report.delivery, wrong)
         else:
             log.exception("step_failed", run_id=report.run_id)
             await self._reject(report.delivery, rejection(wrong))

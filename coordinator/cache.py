@@ -1,4 +1,4 @@
-"""Snapshots this coordinator stepped last. They may be out of date: apply compares tips, so that costs a reload only."""
+"""Snapshots this coordinator stepped last. One that is out of date costs a reload: apply compares tips."""
 
 from __future__ import annotations
 

@@ -20,20 +20,28 @@ class Loop:
         self._size = size
         self._block_ms = block_ms
         self._claim_idle_ms = claim_idle_ms
+        self._claim_at = 0.0
 
     async def run(self) -> None:
         """Read and handle until drained; what was read is always handled before this returns."""
-        reading: asyncio.Task[list[Delivery]] | None = None
-        claim_at = 0.0
-        clock = asyncio.get_running_loop().time
-        while not self._drain.is_set():
-            reading = reading or asyncio.create_task(self._source.read(self._size, self._block_ms))
-            deliveries, reading = await reading, None
-            if clock() >= claim_at:
-                claim_at = clock() + self._claim_idle_ms / 2_000
-                deliveries += await self._source.claim(self._claim_idle_ms, self._size)
-            if deliveries:
-                await self._batch.handle(deliveries)
+        reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
+        try:
+            while not self._drain.is_set():
+                deliveries = [*await reading, *await self._claim()]
+                reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
+                if deliveries:
+                    await self._batch.handle(deliveries)
+            await self._batch.handle(await reading)
+        finally:
+            reading.cancel()
+
+    async def _claim(self) -> list[Delivery]:
+        """What a coordinator that died has left, looked for now and then."""
+        now = asyncio.get_running_loop().time()
+        if now < self._claim_at:
+            return []
+        self._claim_at = now + self._claim_idle_ms / 2_000
+        return await self._source.claim(self._claim_idle_ms, self._size)
 
     async def intake(self) -> None:
         """Move what workers pushed onto the public list to the stream, until drained."""

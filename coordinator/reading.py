@@ -53,7 +53,10 @@ class Reader:
         return Reported(delivery, signal)
 
     def _too_large(self, signal: Completed, size: int) -> Failed:
-        told = f"its signal has {size} bytes, POINTSMAN_COORDINATOR_MAX_SIGNAL_BYTES is {self._max_bytes}; report a result_ref"
+        told = (
+            f"its signal has {size} bytes, POINTSMAN_COORDINATOR_MAX_SIGNAL_BYTES is {self._max_bytes}; "
+            "store the result and report a result_ref"
+        )
         return Failed(
             signal.run_id, signal.token, signal.attempt, "output_too_large", told, retryable=False, node=signal.node
         )

@@ -2,11 +2,12 @@
 
 from pointsman.execute.executor import Executor, Verdict
 from pointsman.execute.outputs import store_large_outputs, stored
-from pointsman.execute.programs import Programs
+from pointsman.execute.programs import PlanMissing, Programs
 from pointsman.execute.stepping import start_with_blobs, step_with_blobs
 
 __all__ = [
     "Executor",
+    "PlanMissing",
     "Programs",
     "Verdict",
     "start_with_blobs",
