@@ -67,7 +67,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     disk.mkdir()
 
     def mount_disk(mebibytes: int) -> SmallDisk:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", disk]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(disk)]
         refused = subprocess.run(command, capture_output=True, text=True).stderr
         if refused:
             pytest.skip(f"this account may not mount a small file system: {refused.strip()}")

@@ -68,8 +68,8 @@ def test_a_picked_port_stays_the_same_over_restarts(kind: Kind, make: MakeServer
 def test_nothing_listens_beyond_the_loopback_address(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
     server = make(kind, tmp_path)
     server.start()
-    listening = [c.laddr for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
-    assert [address for address in listening if address.port == server.port] == [("127.0.0.1", server.port)]
+    listening = [tuple(c.laddr) for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN]
+    assert [address for address in listening if address[1] == server.port] == [("127.0.0.1", server.port)]
 
 
 def test_a_taken_port_is_named_and_nothing_is_started(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
