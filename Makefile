@@ -25,5 +25,8 @@ check: .venv/ready
 bench: .venv/ready
 	$(BIN)/pointsman bench
 
+docs: .venv/ready
+	$(BIN)/python -m docs.generate
+
 clean:
 	rm -rf .venv .pointsman
