@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Final, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_signatures
 from pointsman.base.codes import CODES
 from pointsman.metrics import Metrics
 from pointsman.settings import Settings, Variable, variables
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+SURFACES: Final = ("pointsman", "pointsman.worker")
 REFERENCE: Final = ROOT / "docs" / "reference"
-PRODUCT: Final = ("pointsman", "coordinator", "supervisor", "orchestrator_api", "agent_runner")
 GENERATED: Final = "<!-- Written by `make docs`; change the code it names, not this page. -->"
 
 SECTIONS: Final = {
@@ -35,19 +37,6 @@ SECTIONS: Final = {
     "API": "HTTP requests",
     "WRK": "Workers",
 }
-PROTOCOL: Final = tuple(f"pointsman/protocol/{name}.py" for name in ("transition", "state", "output", "signal"))
-NOT_IN_EVENTS: Final = frozenset({"Sealed", "Dispatch", "Snapshot", "WireSignal", "dispatches", "withdrawn"})
-LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
-
-
-class LogCall(NamedTuple):
-    """One place that logs. `name` is None where the event is not a literal, which a test forbids."""
-
-    name: str | None
-    level: str
-    keys: tuple[str, ...]
-    file: str
-    line: int
 
 
 def settings_page() -> str:
@@ -120,42 +109,12 @@ def events_page() -> str:
         "One event a transition, as JSON; fields with their default are left out. Folding a run's events in order of "
         "`seq` gives its state. Times are Unix milliseconds.",
     )
-    body = [node for file in PROTOCOL for node in ast.parse((ROOT / file).read_text()).body]
-    classes = [node for node in body if isinstance(node, ast.ClassDef) and node.name not in NOT_IN_EVENTS]
-    for node in sorted(classes, key=lambda node: node.name != "Transition"):
+    structs, words = protocol_types()
+    for node in structs:
         lines += ["", f"## {node.name}", "", ast.get_docstring(node) or "", ""]
-        lines += _table(("field", "type", "meaning"), _field_rows(node))
-    lines += ["", "## Words", "", *_table(("type", "values"), _word_rows(body))]
+        lines += _table(("field", "type", "meaning"), field_rows(node))
+    lines += ["", "## Words", "", *_table(("type", "values"), ((f"`{name}`", _codes(said)) for name, said in words))]
     return _text(lines)
-
-
-def log_calls(product: Iterable[str] = PRODUCT, root: Path = ROOT) -> Iterator[LogCall]:
-    """Every call of a logger in the tree: a call of a level on `log`, `_log` or `get_logger()`."""
-    for path in sorted(path for package in product for path in (root / package).rglob("*.py")):
-        yield from log_calls_in(path.read_text(), path.relative_to(root).as_posix())
-
-
-def log_calls_in(source: str, file: str) -> Iterator[LogCall]:
-    """Every call of a logger in one file."""
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=level, value=receiver)) if level in LEVELS and _is_logger(receiver):
-                first = node.args[0] if node.args else None
-                name = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
-                keys = tuple(word.arg for word in node.keywords if word.arg and word.arg != "exc_info")
-                yield LogCall(name, level, keys, file, node.lineno)
-            case _:
-                pass
-
-
-def _is_logger(receiver: ast.expr) -> bool:
-    match receiver:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name in ("log", "_log")
-        case ast.Call(func=ast.Attribute(attr="get_logger")):
-            return True
-        case _:
-            return False
 
 
 def _setting_row(variable: Variable) -> tuple[str, ...]:
@@ -176,30 +135,6 @@ def _kind(field: FieldInfo) -> str:
     low, high = (next((getattr(item, end) for item in bounds if hasattr(item, end)), None) for end in ("ge", "le"))
     limits = f" {low} to {high}" if high is not None else f" from {low}" if low is not None else ""
     return names.get(kind, "list") + limits if isinstance(kind, type) else f"list{limits}"
-
-
-def _field_rows(node: ast.ClassDef) -> Iterator[tuple[str, ...]]:
-    for item, following in zip(node.body, [*node.body[1:], None], strict=True):
-        if (
-            isinstance(item, ast.AnnAssign)
-            and isinstance(item.target, ast.Name)
-            and item.target.id not in NOT_IN_EVENTS
-        ):
-            text = following.value if isinstance(following, ast.Expr) else None
-            meaning = text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else ""
-            yield f"`{item.target.id}`", f"`{ast.unparse(item.annotation)}`", " ".join(meaning.split())
-
-
-def _word_rows(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ...]]:
-    for node in body:
-        match node:
-            case ast.Assign(
-                targets=[ast.Name(id=name)],
-                value=ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=words)),
-            ):
-                yield f"`{name}`", _codes(word.value for word in words if isinstance(word, ast.Constant))
-            case _:
-                pass
 
 
 def _opening(title: str, source: str, text: str) -> list[str]:
@@ -230,14 +165,30 @@ def _text(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def python_page() -> str:
+    """What may be imported, pinned with its types: a change here is a change for those who build on it."""
+    lines = _opening(
+        "Python", "`__all__` of " + _codes(SURFACES), "Only these names are public. All else may change without notice."
+    )
+    modules = [module for module in map(importlib.import_module, SURFACES) if hasattr(module, "__all__")]
+    for module in modules:
+        lines += ["", f"## {module.__name__}", "", module.__doc__ or ""]
+        for name in sorted(module.__all__):
+            thing = getattr(module, name)
+            lines += ["", f"### {name}", "", (inspect.getdoc(thing) or "").partition("\n")[0], ""]
+            lines += ["```python", *public_signatures(name, thing), "```"]
+    return _text(lines) if modules else ""
+
+
 PAGES: Final = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
     "logs.md": logs_page,
     "events.md": events_page,
+    "python.md": python_page,
 }
-"""Every generated page of `docs/reference/`, and what writes it."""
+"""Every generated page of `docs/reference/`, and what writes it; an empty text means that there is no such page."""
 
 
 def main() -> None:
@@ -245,7 +196,7 @@ def main() -> None:
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, render in PAGES.items():
         path, text = REFERENCE / name, render()
-        if not path.exists() or path.read_text() != text:
+        if text and (not path.exists() or path.read_text() != text):
             path.write_text(text)
             sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
 

@@ -71,7 +71,8 @@ def python_files(*folders: str) -> tuple[Source, ...]:
 @cache
 def _source(path: Path) -> Source:
     text = path.read_text()
-    return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+    name = path.relative_to(ROOT).as_posix()
+    return Source(name, text, ast.parse(text, name))
 
 
 def product() -> tuple[Source, ...]:
