@@ -10,10 +10,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from ruamel.yaml import YAML
 
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded.databases import create_database, drop_database
-from pointsman.embedded.postgres import EmbeddedPostgres
+from pointsman.embedded.postgres import POSTGRES_MAJOR, EmbeddedPostgres
 from tests.embedded.conftest import MakeServer, Mount
 
 
@@ -125,6 +126,12 @@ def test_a_server_that_ends_while_starting_is_quoted(make: MakeServer, tmp_path:
     # Then the message is one line, names the log, and nothing runs
     assert (str(refused.value).count("\n"), str(server.log_path) in str(refused.value)) == (0, True)
     assert not server.running
+
+
+def test_docker_compose_runs_the_same_major_version() -> None:
+    compose = Path(__file__).parents[2] / "docker-compose.yml"
+    services = YAML(typ="safe").load(compose)["services"]
+    assert services["postgres"]["image"] == f"postgres:{POSTGRES_MAJOR}"
 
 
 def test_a_platform_without_postgres_is_told_so(
