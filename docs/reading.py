@@ -102,4 +102,4 @@ def public_signatures(name: str, thing: object) -> Iterator[str]:
 def _signature(thing: object) -> str:
     text = str(inspect.signature(thing)) if callable(thing) else ""
     # Annotations are text since they are evaluated late; the quotes say nothing to a reader.
-    return re.sub(r"(: |-> )(?:ForwardRef\()?'([^']*)'\)?", r"\1\2", text)
+    return re.sub(r"(: |-> )(?:ForwardRef\('([^']*)'\)|'([^']*)')", r"\1\2\3", text)
