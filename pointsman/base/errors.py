@@ -6,11 +6,15 @@ PointsmanError                 carries `code`, `retryable`, and a message that s
 ├── ExpressionError            CEL: an expression does not compile, or cannot be evaluated
 ├── SettingsError              CFG: a setting is wrong, or two do not fit
 ├── ServerUnavailable          SRV: Redis or Postgres cannot be used (retryable)
+│   └── PortTaken              somebody else listens where an embedded server was to (`pointsman.embedded`)
 ├── SignalRejected             SIG: a signal nobody can act on; it is set aside
 ├── RunError                   RUN: what was asked of a run does not fit its state
 │   ├── RunNotFound
 │   ├── RunClosed
 │   └── NodeNotInPlan
+├── PlanUnreadable             RUN: a stored plan is of a format this release does not know (`pointsman.plan`)
+├── PlanMissing                RUN: a run points at a plan that Redis does not hold (`pointsman.execute`)
+├── BlobMissing                RUN: a reference to a blob that the store does not hold (`pointsman.ports`)
 ├── EditRefused                EDT: a patch that cannot be taken; nothing changed
 ├── RequestRefused             API: an HTTP request that cannot be served as asked
 └── WorkerError                WRK: a handler or a worker cannot go on
