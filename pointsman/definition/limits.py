@@ -1,0 +1,73 @@
+"""How large a definition may be, before anything about its meaning is looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pointsman.base.errors import Problem
+from pointsman.definition.positions import escape
+
+MAX_JSON_BYTES: Final = 8 << 20
+MAX_YAML_BYTES: Final = 1 << 20
+"""Reading YAML takes about 3.5 s a MiB."""
+MAX_DEPTH: Final = 64
+MAX_VALUES: Final = 500_000
+"""Values after aliases are written out: ten lines of YAML can stand for a billion."""
+
+
+def too_deep(pointer: str) -> Problem:
+    """The problem of nesting past the limit."""
+    return Problem("DEF003", pointer, f"nesting goes deeper than {MAX_DEPTH} levels; the definition was not read.")
+
+
+def too_many(pointer: str) -> Problem:
+    """The problem of more values than the limit."""
+    return Problem(
+        "DEF003",
+        pointer,
+        f"the definition holds more than {MAX_VALUES:,} values, aliases written out; it was not read.",
+    )
+
+
+def beyond_json(document: Any) -> Iterator[Problem]:
+    """Find what a Python value holds that a JSON document in Postgres and Redis cannot."""
+    waiting: list[tuple[str, Any, int]] = [("", document, 0)]
+    seen = 0
+    while waiting:
+        pointer, value, depth = waiting.pop()
+        seen += 1
+        if seen > MAX_VALUES:
+            yield too_many("")
+            return
+        if isinstance(value, (dict, list)):
+            if depth >= MAX_DEPTH:
+                yield too_deep(pointer)
+                continue
+            entries = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in entries:
+                if isinstance(value, dict) and (wrong := _wrong_text(key)):
+                    yield Problem("DEF004", pointer, f"a key of this object {wrong}.")
+                else:
+                    waiting.append((f"{pointer}/{escape(str(key))}", inner, depth + 1))
+        elif wrong := _wrong_scalar(value):
+            yield Problem("DEF004", pointer, f"this value {wrong}.")
+
+
+def _wrong_scalar(value: Any) -> str | None:
+    if value is None or isinstance(value, (bool, int)):
+        return None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "is not a finite number; JSON has no infinity and no NaN"
+    return _wrong_text(value)
+
+
+def _wrong_text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"is of the Python type {type(value).__name__}, which JSON does not have"
+    if "\x00" in value:
+        return "contains U+0000, which Postgres cannot store"
+    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "contains half a surrogate pair, which is no text"
+    return None
