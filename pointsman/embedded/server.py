@@ -120,8 +120,8 @@ class EmbeddedServer(ABC):
                 self._process = self._launch_on(port, lock)
                 self._port = port
                 return
-            except PortTaken:
-                if not left:
+            except ServerUnavailable as error:
+                if error.code != "SRV021" or not left:
                     raise
 
     def _launch_on(self, port: int, lock: int) -> ServerProcess:
@@ -182,8 +182,8 @@ class EmbeddedServer(ABC):
             lines = log.read().decode(errors="replace").splitlines()
         return " | ".join([line.strip() for line in lines if line.strip()][-_LAST_WORDS:])
 
-    def _port_taken(self, port: int) -> PortTaken:
-        return PortTaken(
+    def _port_taken(self, port: int) -> ServerUnavailable:
+        return ServerUnavailable(
             "SRV021",
             f"embedded {self.name}: port {port} on {HOST} is taken by another process. The server was not started. "
             "Stop that process, or choose another port.",
@@ -195,10 +195,6 @@ class EmbeddedServer(ABC):
             f"embedded {self.name}: no answer within {_START_SECONDS:.0f} s of its start. It was stopped. See "
             f"{self.log_path}; a machine this busy, or a large data directory, may need a second start.",
         )
-
-
-class PortTaken(ServerUnavailable):
-    """Somebody else listens where the server was to listen."""
 
 
 def _free_port() -> int:

@@ -18,6 +18,7 @@ import pytest
 
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded import launch
+from pointsman.embedded import server as server_module
 from pointsman.embedded.server import EmbeddedServer
 from tests.embedded.conftest import MakeServer, Mount
 from tests.support.waiting import eventually_sync
@@ -88,6 +89,23 @@ def test_a_taken_port_is_named_and_nothing_is_started(kind: Kind, make: MakeServ
         "started. Stop that process, or choose another port."
     )
     assert not server.running
+
+
+def test_a_picked_port_that_somebody_was_quicker_to_take_is_given_up(
+    kind: Kind, make: MakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a free port that is taken before the server gets there
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        free = server_module._free_port()
+        picks = iter([other.getsockname()[1], free])
+        monkeypatch.setattr(server_module, "_free_port", lambda: next(picks))
+        # When a server is started that may have any port
+        server = make(kind, tmp_path)
+        server.start()
+    # Then it has another
+    assert server.port == free
 
 
 def test_a_directory_in_use_is_refused_with_its_user(kind: Kind, make: MakeServer, tmp_path: Path) -> None:
