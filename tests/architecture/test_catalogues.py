@@ -35,7 +35,7 @@ def unfit_log_calls(calls: Iterable[LogCall]) -> list[str]:
 def loggers_of_other_names(source: Source) -> Iterator[str]:
     """Loggers that the catalogue would not find: those neither called `log` nor used on the spot."""
     found = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Assign(targets=[target], value=value) if dotted(target).rpartition(".")[2] in ("log", "_log"):
                 found.add(id(value))
@@ -43,7 +43,7 @@ def loggers_of_other_names(source: Source) -> Iterator[str]:
                 found.add(id(value))
             case _:
                 pass
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         is_made = isinstance(node, ast.Call) and dotted(node.func) in ("structlog.get_logger", "logging.getLogger")
         if is_made and id(node) not in found and source.path != "pointsman/logging.py":
             yield source.at(node, "a logger is called `log`")
@@ -52,7 +52,7 @@ def loggers_of_other_names(source: Source) -> Iterator[str]:
 def attributes_used() -> set[str]:
     """Every attribute and string in what is shipped, but for where settings, metrics and crash points are declared."""
     sources = [source for source in product() if source.path not in DECLARED_IN]
-    read = {node.attr for source in sources for node in ast.walk(source.tree) if isinstance(node, ast.Attribute)}
+    read = {node.attr for source in sources for node in source.nodes if isinstance(node, ast.Attribute)}
     return read | {text for source in sources for _, text in strings(source)}
 
 

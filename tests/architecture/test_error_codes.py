@@ -28,7 +28,7 @@ def codes_without_page(source: Source) -> Iterator[str]:
 def errors_outside_the_tree(source: Source) -> Iterator[str]:
     """Public errors of ours that the drawing at the top of `errors.py` does not show."""
     drawn = set(re.findall(r"[├└]── (\w+)", pointsman.base.errors.__doc__ or "")) | {"PointsmanError"}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             bases = {base.id for base in node.bases if isinstance(base, ast.Name)}
             if bases & drawn and node.name not in drawn:

@@ -34,7 +34,7 @@ def grab_bags(path: str) -> set[str]:
 
 
 def grab_bag_classes(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.ClassDef):
             words = {word.lower() for word in re.findall(r"[A-Z][a-z]+", node.name)}
             if words & GRAB_BAGS:
@@ -58,7 +58,7 @@ def unfinished(source: Source) -> Iterator[str]:
     for number, line in enumerate(source.text.splitlines(), 1):
         if UNFINISHED.search(line):
             yield f"{source.path}:{number}: {line.strip()}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Raise) and "NotImplementedError" in ast.dump(node):
             yield source.at(node, "a stub")
 

@@ -40,7 +40,7 @@ def documented_interfaces(sources: Iterable[Source]) -> frozenset[str]:
     return frozenset(
         method.name
         for source in sources
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef)
         and {"Protocol", "ABC"} & {dotted(base).rpartition(".")[2] for base in node.bases}
         for method in node.body
@@ -73,7 +73,7 @@ def open_ended_matches(source: Source) -> Iterator[str]:
     from the function's type that nothing is missing.
     """
     silent = {id(function.body[-1]) for function in source.functions if _gives_nothing(function)}
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Match) or _takes_all(node.cases[-1]):
             continue
         if id(node) in silent or not all(map(_leaves, node.cases)):
@@ -94,7 +94,7 @@ def _leaves(case: ast.match_case) -> bool:
 
 
 def dispatch_by_text(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Name(id="getattr"), args=[_, ast.JoinedStr() | ast.BinOp(), *_]):
                 yield source.at(node, "getattr of a name put together; use match")
@@ -117,7 +117,7 @@ def module_state(source: Source) -> Iterator[str]:
             if call in SINGLETONS:
                 yield source.at(node, f"{name} is made at import and shared by the whole process")
     yield from _changes(source, holders)
-    yield from (source.at(node, "global") for node in ast.walk(source.tree) if isinstance(node, ast.Global))
+    yield from (source.at(node, "global") for node in source.nodes if isinstance(node, ast.Global))
 
 
 def _bindings(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
@@ -131,7 +131,7 @@ def _bindings(node: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _changes(source: Source, holders: set[str]) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()) if name in holders:
                 yield source.at(node, f"{name} is changed")

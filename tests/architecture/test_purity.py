@@ -15,14 +15,14 @@ KINDS = frozenset(get_args(Kind))
 
 
 def asynchronous(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield source.at(node, type(node).__name__)
 
 
 def reaching_out(source: Source) -> Iterator[str]:
     """Calls of builtins that touch the world."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Name(id="open" | "print" | "input" | "exec" | "eval" as name)):
                 yield source.at(node, name)

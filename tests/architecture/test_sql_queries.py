@@ -39,13 +39,13 @@ def defined() -> dict[str, list[str]]:
 
 
 def asks_for_queries(source: Source) -> bool:
-    return any(name.endswith("queries.sql") for name in imported_names(source.tree).values())
+    return any(name.endswith("queries.sql") for name in imported_names(source).values())
 
 
 def unknown_names(source: Source, known: Iterable[str]) -> Iterator[str]:
     """Literal names in calls of `sql` that no file defines."""
-    names = imported_names(source.tree)
-    for node in ast.walk(source.tree):
+    names = imported_names(source)
+    for node in source.nodes:
         if isinstance(node, ast.Call) and names.get(dotted(node.func), "").endswith("queries.sql"):
             literals = [inner for arg in node.args for inner in ast.walk(arg) if isinstance(inner, ast.Constant)]
             for name in (literal.value for literal in literals if isinstance(literal.value, str)):

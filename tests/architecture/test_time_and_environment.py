@@ -37,7 +37,7 @@ def environment(source: Source) -> Iterator[str]:
 def sleeps(source: Source) -> Iterator[str]:
     if source.path == WAITING:
         return
-    yielding = {id(call.func) for call in ast.walk(source.tree) if isinstance(call, ast.Call) and is_sleep_zero(call)}
+    yielding = {id(call.func) for call in source.nodes if isinstance(call, ast.Call) and is_sleep_zero(call)}
     for node, name in uses(source):
         if name in SLEEPS and id(node) not in yielding:
             yield source.at(node, name)

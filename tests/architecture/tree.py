@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -34,10 +34,15 @@ class Source:
         """A breach, with the place it is at."""
         return f"{self.path}:{getattr(node, 'lineno', 1)}: {what}"
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Everything in its tree, walked once for all checks."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def functions(self) -> Iterator[Function]:
         """Every function in it, methods and inner ones included."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, FUNCTION))
+        return (node for node in self.nodes if isinstance(node, FUNCTION))
 
 
 Check = Callable[[Source], Iterable[str]]
@@ -105,16 +110,16 @@ def is_wired() -> bool:
     return all((ROOT / process / "__main__.py").exists() for process in PROCESSES[:3])
 
 
-def docstrings(tree: ast.Module) -> set[int]:
+def docstrings(source: Source) -> set[int]:
     """The identities of the constants that are docstrings, a field's included."""
-    statements = (node for node in ast.walk(tree) if isinstance(node, ast.Expr))
+    statements = (node for node in source.nodes if isinstance(node, ast.Expr))
     return {id(node.value) for node in statements if isinstance(node.value, ast.Constant)}
 
 
 def strings(source: Source) -> Iterator[tuple[ast.Constant, str]]:
     """Every string constant, the fixed parts of f-strings included, docstrings left out."""
-    told = docstrings(source.tree)
-    for node in ast.walk(source.tree):
+    told = docstrings(source)
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
             yield node, node.value
 
@@ -129,10 +134,10 @@ def dotted(node: ast.AST) -> str:
     return ""
 
 
-def imported_names(tree: ast.Module) -> dict[str, str]:
+def imported_names(source: Source) -> dict[str, str]:
     """What each imported name stands for: `{"sleep": "asyncio.sleep", "dt": "datetime"}`."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in source.nodes:
         match node:
             case ast.Import(names=modules):
                 for module in modules:
@@ -147,8 +152,8 @@ def imported_names(tree: ast.Module) -> dict[str, str]:
 
 def uses(source: Source) -> Iterator[tuple[ast.AST, str]]:
     """Every imported name used, spelled in full: `sleep` after `from asyncio import sleep` is `asyncio.sleep`."""
-    names = imported_names(source.tree)
-    for node in ast.walk(source.tree):
+    names = imported_names(source)
+    for node in source.nodes:
         if isinstance(node, ast.Name | ast.Attribute):
             first, dot, rest = dotted(node).partition(".")
             if first in names:
