@@ -42,6 +42,9 @@ class Metrics:
         self.backlog = self._gauge("backlog", "Entries in a stream that nobody has finished.", "stream")
         self.journal_lag_ms = self._gauge("journal_lag_ms", "Age of the oldest event not yet in Postgres.")
         self.journal_rows = self._counter("journal_rows", "Events written to Postgres.")
+        self.journal_alarms = self._counter(
+            "journal_alarms", "Events or projections that the journal could not take as they were.", "kind"
+        )
         self.timers_fired = self._counter("timers_fired", "Timers that came due and were sent as signals.")
         self.worker_lost = self._counter("worker_lost", "Attempts taken back from workers that died.")
         self.waiting_for_worker = self._gauge(

@@ -1,0 +1,126 @@
+"""Connections to Postgres, and one error for every way of not having one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from pointsman.base.errors import ServerUnavailable
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+OLDEST: Final = 14
+"""`idle_session_timeout`, which ends the lease of a writer that hangs, came with 14."""
+
+_CONNECT_SECONDS = 10.0
+_COMMAND_SECONDS = 30.0
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+)
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
+@contextmanager
+def reaching_postgres() -> Iterator[None]:
+    """Raise `ServerUnavailable` for whatever means that Postgres is not there to answer.
+
+    Raises:
+        ServerUnavailable: SRV040 it is gone, going, full, or read-only; SRV041 it does not let us in.
+    """
+    try:
+        yield
+    except _REFUSED as error:
+        raise ServerUnavailable(
+            "SRV041",
+            f"Postgres does not let us in: {error}. Nothing was read or written. Correct user, password or database "
+            "in DATABASE_URL, or create what is missing on the server.",
+        ) from error
+    except _LOST as error:
+        if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong kind: ours to answer for
+            raise
+        raise ServerUnavailable(
+            "SRV040",
+            f"Postgres cannot be used at the moment: {error or type(error).__name__}. What was being written is "
+            "either there whole or not at all, and is tried again. Look after the server.",
+        ) from error
+
+
+async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
+    """A pool of at most `size` connections, at least one of them open; `name` shows in `pg_stat_activity`.
+
+    Raises:
+        ServerUnavailable: As `reaching_postgres`, naming the server; SRV042 it is too old.
+    """
+    try:
+        with reaching_postgres():
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                timeout=_CONNECT_SECONDS,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings={"application_name": name},
+            )
+            async with pool.acquire() as connection:
+                version = connection.get_server_version().major
+    except ServerUnavailable as error:
+        raise _naming(dsn, error) from error
+    if version < OLDEST:
+        await pool.close()
+        raise _too_old(version)
+    return pool
+
+
+async def connect(dsn: str, *, name: str, settings: Mapping[str, str] | None = None) -> Connection:
+    """One connection of its own. Raises as `open_pool` does."""
+    try:
+        with reaching_postgres():
+            return await asyncpg.connect(
+                dsn,
+                timeout=_CONNECT_SECONDS,
+                command_timeout=_COMMAND_SECONDS,
+                server_settings={"application_name": name, **(settings or {})},
+            )
+    except ServerUnavailable as error:
+        raise _naming(dsn, error) from error
+
+
+async def close(connection: Connection) -> None:
+    """Hang up, politely if the server still listens."""
+    try:
+        with reaching_postgres():
+            await connection.close(timeout=1)
+    except ServerUnavailable:
+        connection.terminate()
+
+
+def _naming(dsn: str, error: ServerUnavailable) -> ServerUnavailable:
+    parts = urlsplit(dsn)
+    where = f"{parts.hostname or 'localhost'}:{parts.port or 5432}{parts.path}"
+    return ServerUnavailable(error.code, f"{where}: {error.message}")
+
+
+def _too_old(version: int) -> ServerUnavailable:
+    return ServerUnavailable(
+        "SRV042",
+        f"this Postgres is version {version}, and Pointsman needs {OLDEST} or later. Nothing was read or written. "
+        "Upgrade the server.",
+    )

@@ -1,0 +1,75 @@
+"""The few fields of an event that rows are made of; the rest of its bytes is passed over unread."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from pointsman.base.ids import Digest, Millis
+from pointsman.ports.journal import JournalEvent
+from pointsman.protocol.output import EMPTY, NOTHING, Output
+from pointsman.protocol.state import FINAL, RunHead, RunStatus
+
+
+class PatchHead(msgspec.Struct):
+    """What an accepted edit says about itself, its operations unread."""
+
+    revision: int
+    plan: Digest
+    definition: Digest
+    base_definition: Digest
+    by: str = ""
+    description: str = ""
+    operations: msgspec.Raw = NOTHING
+
+
+class EventHead(msgspec.Struct):
+    """What the journal reads of a transition."""
+
+    at: Millis
+    cause: str
+    started: RunHead | None = None
+    status: RunStatus | None = None
+    error: msgspec.Raw = NOTHING
+    output: Output = EMPTY
+    patch: PatchHead | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run ended with it."""
+        return self.status in FINAL
+
+
+class Entry(NamedTuple):
+    """An event with its head."""
+
+    event: JournalEvent
+    head: EventHead
+
+
+class Unreadable(NamedTuple):
+    """An event that no row can be made of, and why."""
+
+    event: JournalEvent
+    reason: str
+
+
+_DECODER = msgspec.json.Decoder(EventHead)
+decode_head = _DECODER.decode
+"""Read the head of an encoded transition."""
+
+
+def examine(event: JournalEvent) -> Entry | Unreadable:
+    """Read an event's head and make sure that the table `events` takes it; nothing else may raise over it."""
+    try:
+        head = decode_head(event.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        return Unreadable(event, f"its body is not a transition: {wrong}")
+    if not (0 <= event.epoch < 1 << 31 and 1 <= event.seq < 1 << 63):
+        return Unreadable(event, "its epoch or seq is out of range")
+    if not event.tip:
+        return Unreadable(event, "it has no tip")
+    if "\0" in event.run_id + event.tip + head.cause:
+        return Unreadable(event, "its run id, tip or cause holds a NUL")
+    return Entry(event, head)

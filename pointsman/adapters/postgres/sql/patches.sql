@@ -1,0 +1,12 @@
+-- Edits of runs: those taken (written by the journal) and the audit of those refused (written by the API).
+
+-- name: patches_of_run
+SELECT revision, seq, at, by, description, operations, inverse, base_definition, definition, plan
+FROM patches WHERE run_id = $1 ORDER BY revision;
+
+-- name: record_refused_patch
+INSERT INTO patch_audit (run_id, by, description, operations, code, problems) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: refused_patches_of_run
+SELECT refused_at, by, description, operations, code, problems
+FROM patch_audit WHERE run_id = $1 ORDER BY id;

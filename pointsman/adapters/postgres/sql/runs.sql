@@ -1,0 +1,52 @@
+-- Runs: what the API accepts and reads. The journal's projections (journal.sql) move them on.
+
+-- name: accept_run
+INSERT INTO runs (
+    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT DO NOTHING
+RETURNING *;
+
+-- name: get_run
+SELECT * FROM runs WHERE run_id = $1;
+
+-- name: list_runs
+SELECT * FROM runs
+WHERE (created_at, run_id) < ($1, $2)
+ORDER BY created_at DESC, run_id DESC LIMIT $3;
+
+-- name: list_runs_by_status
+SELECT * FROM runs
+WHERE status = $4 AND (created_at, run_id) < ($1, $2)
+ORDER BY created_at DESC, run_id DESC LIMIT $3;
+
+-- name: list_runs_by_workflow
+SELECT * FROM runs
+WHERE workflow = $4 AND (created_at, run_id) < ($1, $2)
+ORDER BY created_at DESC, run_id DESC LIMIT $3;
+
+-- name: list_runs_by_status_and_workflow
+SELECT * FROM runs
+WHERE status = $4 AND workflow = $5 AND (created_at, run_id) < ($1, $2)
+ORDER BY created_at DESC, run_id DESC LIMIT $3;
+
+-- name: accepted_not_started
+SELECT * FROM runs
+WHERE status = 'QUEUED' AND created_at <= $1 AND (created_at, run_id) > ($2, $3)
+    AND NOT EXISTS (SELECT FROM events AS e WHERE e.run_id = runs.run_id)
+ORDER BY created_at, run_id LIMIT $4;
+
+-- name: final_runs
+SELECT run_id FROM runs WHERE run_id = ANY ($1::text[]) AND ended_at IS NOT NULL;
+
+-- name: run_ended_by
+SELECT EXISTS (SELECT FROM runs WHERE run_id = $1 AND ended_at IS NOT NULL AND seq <= $2);
+
+-- name: quiet_runs
+SELECT r.run_id, r.created_at
+FROM runs AS r, LATERAL (
+    SELECT e.at FROM events AS e WHERE e.run_id = r.run_id ORDER BY e.epoch DESC, e.seq DESC LIMIT 1
+) AS latest
+WHERE r.status = 'RUNNING' AND latest.at <= $1 AND (r.created_at, r.run_id) > ($2, $3)
+ORDER BY r.created_at, r.run_id LIMIT $4;

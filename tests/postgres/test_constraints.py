@@ -1,0 +1,135 @@
+"""The database refuses impossible rows: one illegal row for each constraint, and no constraint without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+
+from tests.support.journalled import DIGEST
+
+if TYPE_CHECKING:
+    from pointsman.adapters.postgres.connect import Pool
+
+OTHER = "0" * 64
+LEGAL = f"""
+    INSERT INTO definitions VALUES ('{DIGEST}', '{{}}');
+    INSERT INTO plans VALUES ('{DIGEST}', '{{}}');
+    INSERT INTO workflows VALUES ('triage', 1);
+    INSERT INTO workflow_versions (workflow, version, definition, plan, created_by)
+        VALUES ('triage', 1, '{DIGEST}', '{DIGEST}', 'ann');
+    INSERT INTO runs (run_id, workflow, version, definition, plan, engine, created_at)
+        VALUES ('run_1', 'triage', 1, '{DIGEST}', '{DIGEST}', 'cel-cpp', 1);
+    INSERT INTO events VALUES ('run_1', 1, 1, 'tip', 1, 'start', '{{}}');
+    INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, plan)
+        VALUES ('run_1', 2, 1, 1, '', '', '[]', '{DIGEST}', '{DIGEST}', '{DIGEST}');
+    INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail)
+        VALUES ('unreadable', 'run_1', 1, 1, 'tip', '', '');
+    INSERT INTO patch_audit (run_id, by, description, operations, code, problems)
+        VALUES ('run_1', '', '', '[]', 'EDT001', '[]');
+    INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}');
+"""
+
+
+def run(**columns: str) -> str:
+    """The statement that adds a second run, with these columns in place of legal ones."""
+    legal = {
+        "run_id": "'run_2'",
+        "workflow": "'triage'",
+        "definition": f"'{DIGEST}'",
+        "plan": f"'{DIGEST}'",
+        "engine": "'cel-cpp'",
+        "created_at": "1",
+    }
+    row = legal | columns
+    return f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join(row.values())})"
+
+
+def version(workflow: str = "triage", number: int = 2, definition: str = DIGEST, plan: str = DIGEST) -> str:
+    return (
+        "INSERT INTO workflow_versions (workflow, version, definition, plan, created_by) "
+        f"VALUES ('{workflow}', {number}, '{definition}', '{plan}', 'ann')"
+    )
+
+
+def patch(**columns: str) -> str:
+    return f"UPDATE patches SET {', '.join(f'{name} = {value}' for name, value in columns.items())}"
+
+
+ILLEGAL = {
+    "definitions_pkey": f"INSERT INTO definitions VALUES ('{DIGEST}', '{{}}')",
+    "definitions_are_named_by_their_content": f"INSERT INTO definitions VALUES ('{OTHER}', '{{}}')",
+    "plans_pkey": f"INSERT INTO plans VALUES ('{DIGEST}', '{{}}')",
+    "plans_are_named_by_their_content": f"INSERT INTO plans VALUES ('{OTHER}', '{{}}')",
+    "workflows_pkey": "INSERT INTO workflows VALUES ('triage', 1)",
+    "workflows_have_a_name": "INSERT INTO workflows VALUES ('', 1)",
+    "workflows_count_versions_from_one": "INSERT INTO workflows VALUES ('other', 0)",
+    "workflow_versions_pkey": version(number=1),
+    "workflow_versions_workflow_fkey": version("nameless"),
+    "workflow_versions_definition_fkey": version(definition=OTHER),
+    "workflow_versions_plan_fkey": version(plan=OTHER),
+    "workflow_versions_count_from_one": version(number=0),
+    "runs_pkey": run(run_id="'run_1'"),
+    "run_ids_are_spellable": run(run_id="'run:2'"),
+    "runs_definition_fkey": run(definition=f"'{OTHER}'"),
+    "runs_plan_fkey": run(plan=f"'{OTHER}'"),
+    "runs_workflow_version_fkey": run(version="7"),
+    "runs_have_a_known_status": run(status="'BUSY'", started_at="1"),
+    "runs_count_revisions_from_one": run(revision="0"),
+    "runs_have_a_position": run(epoch="-1"),
+    "runs_have_one_input": run(input="'1'", input_ref="'blob://1'"),
+    "runs_have_one_output": run(
+        status="'COMPLETED'", started_at="1", ended_at="2", output="'1'", output_ref="'blob://1'"
+    ),
+    "runs_that_wait_have_not_started": run(started_at="1"),
+    "runs_that_moved_have_started": run(status="'RUNNING'"),
+    "runs_end_when_they_are_final": run(status="'FAILED'", started_at="1"),
+    "runs_give_output_at_their_end": run(status="'RUNNING'", started_at="1", output="'1'"),
+    "events_pkey": "INSERT INTO events VALUES ('run_1', 1, 1, 'other', 1, 'start', '')",
+    "events_count_from_one": "INSERT INTO events VALUES ('run_1', 1, 0, 'tip', 1, 'start', '')",
+    "events_have_a_tip": "INSERT INTO events VALUES ('run_1', 1, 2, '', 1, 'start', '')",
+    "journal_alarms_pkey": "INSERT INTO journal_alarms OVERRIDING SYSTEM VALUE SELECT * FROM journal_alarms",
+    "journal_alarms_run_id_epoch_seq_kind_tip_key": (
+        "INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail) "
+        "SELECT kind, run_id, epoch, seq, tip, body, detail FROM journal_alarms"
+    ),
+    "journal_alarms_have_a_known_kind": "UPDATE journal_alarms SET kind = 'odd'",
+    "patches_pkey": (
+        "INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, "
+        "plan) SELECT run_id, revision, seq, at, by, description, operations, base_definition, definition, plan "
+        "FROM patches"
+    ),
+    "patches_run_id_fkey": patch(run_id="'run_2'"),
+    "patches_base_definition_fkey": patch(base_definition=f"'{OTHER}'"),
+    "patches_definition_fkey": patch(definition=f"'{OTHER}'"),
+    "patches_plan_fkey": patch(plan=f"'{OTHER}'"),
+    "patches_follow_the_first_revision": patch(revision="1"),
+    "patches_are_events": patch(seq="0"),
+    "patches_list_their_operations": patch(operations="'{}'"),
+    "patches_list_their_inverse": patch(inverse="'{}'"),
+    "patch_audit_pkey": "INSERT INTO patch_audit OVERRIDING SYSTEM VALUE SELECT * FROM patch_audit",
+    "patch_audit_names_a_code": "UPDATE patch_audit SET code = ''",
+    "patch_audit_lists_the_problems": "UPDATE patch_audit SET problems = '{}'",
+    "idempotency_keys_pkey": f"INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}')",
+    "idempotency_keys_have_a_key": f"INSERT INTO idempotency_keys VALUES ('runs', '', '{OTHER}')",
+    "idempotency_keys_name_the_request": "INSERT INTO idempotency_keys VALUES ('runs', 'other', 'short')",
+}
+
+
+async def test_every_constraint_refuses_its_illegal_row(pool: Pool) -> None:
+    await pool.execute(LEGAL)
+    refused = {}
+    for statement in ILLEGAL.values():
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError) as caught:
+            await pool.execute(statement)
+        refused[caught.value.constraint_name] = statement
+    assert refused == ILLEGAL
+
+
+async def test_no_constraint_is_without_an_illegal_row(pool: Pool) -> None:
+    rows = await pool.fetch(
+        "SELECT conname FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', "
+        "'u') AND conrelid IS DISTINCT FROM 'schema_migrations'::regclass"
+    )
+    assert sorted(row["conname"] for row in rows) == sorted(ILLEGAL)
