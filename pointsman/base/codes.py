@@ -117,6 +117,12 @@ CODES: dict[str, Page] = {
         "The definition or patch was refused.",
         "Correct the pattern; RE2's syntax is at https://github.com/google/re2/wiki/Syntax.",
     ),
+    "CEL030": Page(
+        "A wait that is no time",
+        "The expression of a `wait` node gave something else than 0 or more milliseconds.",
+        "The node failed with `wait_error`.",
+        "Make it give a number of milliseconds.",
+    ),
     # CFG: settings ---------------------------------------------------------------------------------------------
     "CFG001": Page(
         "A setting cannot be used",
@@ -173,6 +179,85 @@ CODES: dict[str, Page] = {
         "Create the file, correct the path, or let the user of the process read it.",
     ),
     # SRV: servers ----------------------------------------------------------------------------------------------
+    "SRV001": Page(
+        "Redis cannot be reached",
+        "No connection to Redis could be made: it is not running, or the address is another.",
+        "Nothing was sent. A running process tries again, at most two seconds apart; one that starts exits.",
+        "Start Redis, or correct REDIS_URL, REDIS_HOST or REDIS_PORT.",
+    ),
+    "SRV002": Page(
+        "The connection to Redis was lost",
+        "Redis or the network ended a connection while an answer was awaited.",
+        "Whether Redis did what it was asked is not known. Asking again is safe: every write is compare-and-set on "
+        "the run's tip.",
+        "None, if it passes; else look at the server and the network.",
+    ),
+    "SRV003": Page(
+        "Redis refuses us",
+        "The password or user is wrong or missing, or the user may not run the commands Pointsman needs.",
+        "Nothing was read or written.",
+        "Correct REDIS_PASSWORD or REDIS_URL, or widen the user's ACL.",
+    ),
+    "SRV004": Page(
+        "It is not Redis",
+        "What listens at the address answers in another protocol.",
+        "Nothing was read or written.",
+        "Correct REDIS_URL, REDIS_HOST or REDIS_PORT.",
+    ),
+    "SRV005": Page(
+        "Redis is too old",
+        "The server is older than 6.2 and lacks commands that Pointsman needs.",
+        "The process did not start.",
+        "Upgrade Redis to 6.2 or later, or name another server.",
+    ),
+    "SRV006": Page(
+        "Redis is read-only",
+        "The server is a replica.",
+        "Nothing was written.",
+        "Name the primary in REDIS_URL.",
+    ),
+    "SRV007": Page(
+        "Redis would delete runs",
+        "The server has a limit on its memory and may delete keys when it reaches it.",
+        "The process did not start: parts of running runs would be deleted.",
+        "Set `maxmemory-policy noeviction`.",
+    ),
+    "SRV008": Page(
+        "Redis is full",
+        "The server has used all the memory it may use.",
+        "New work is refused; running work goes on and frees memory as it ends.",
+        "Raise `maxmemory`, or wait until runs have ended.",
+    ),
+    "SRV009": Page(
+        "Redis cannot write to disk",
+        "The server could not write its append-only file or a snapshot and refuses every change.",
+        "Nothing was written; it is tried again.",
+        "Read the server's log. Most often its disk is full.",
+    ),
+    "SRV010": Page(
+        "Redis does not answer",
+        "The server took a request and has not answered in ten seconds.",
+        "The connection was dropped. Whether Redis did what it was asked is not known; asking again is safe.",
+        "See what keeps the server busy: `SLOWLOG GET`, its disk, its CPU.",
+    ),
+    "SRV011": Page(
+        "Redis answered with an unknown error",
+        "Redis refused a command for a reason that Pointsman does not know.",
+        "What was asked was not done.",
+        "Report it, with the text of the error.",
+    ),
+    "SRV012": Page(
+        "Redis is not ready",
+        "The server is reading its data from disk, is busy with a script, or has lost its primary.",
+        "It is tried again.",
+        "None, if it passes; else read the server's log.",
+    ),
+    "SRV013": Page(
+        "Redis is a cluster",
+        "The server is a node of a Redis Cluster, which Pointsman cannot use yet.",
+        "The process did not start.",
+        "Name a single server in REDIS_URL.",
+    ),
     "SRV020": Page(
         "No server program for this machine",
         "An embedded Redis or Postgres was to be started, and none that can be used is installed: the packages that "
@@ -270,8 +355,92 @@ CODES: dict[str, Page] = {
         "Nothing was changed; a process that was starting exited with status 3.",
         "Install the release that the database belongs to, or point DATABASE_URL at the right database.",
     ),
+    "SRV060": Page(
+        "The run would not hold still",
+        "The run moved on each time the command was about to be applied.",
+        "The command changed nothing.",
+        "Try again.",
+        503,
+    ),
+    "SRV061": Page(
+        "Redis lost state",
+        "The epoch in Redis is not the one known: it was flushed, replaced or restored.",
+        "Everything is refused until recovery is done; nothing was changed.",
+        "Wait for recovery and try again.",
+        503,
+    ),
     # SIG: signals set aside ------------------------------------------------------------------------------------
+    "SIG001": Page(
+        "Not a signal",
+        "What was pushed is not the JSON object of the wire contract: a field is missing or of the wrong type.",
+        "It was moved to `wf.signals.rejected` with the reason; nothing else changed.",
+        "Send what `docs/reference/wire.md` describes; `redis-cli XRANGE wf.signals.rejected - +` shows the original.",
+    ),
+    "SIG002": Page(
+        "A signal for nobody",
+        "It carries neither a `job_id` nor a `run_id`.",
+        "It was moved to `wf.signals.rejected`.",
+        "Send the token's `job_id` back unchanged.",
+    ),
+    "SIG003": Page(
+        "A job id that was never handed out",
+        "The `job_id` is not one of ours, or names another run than `run_id` does.",
+        "The signal was moved to `wf.signals.rejected`.",
+        "Send the token's `job_id` back unchanged; it is opaque.",
+    ),
+    "SIG004": Page(
+        "A signal without job id, and no one token it can mean",
+        "Only a node with exactly one open token can be named without a job id.",
+        "The signal was moved to `wf.signals.rejected`; the run goes on.",
+        "Send the token's `job_id`.",
+    ),
+    "SIG005": Page(
+        "A signal for a run that never was",
+        "Neither Redis nor Postgres knows the run.",
+        "The signal was moved to `wf.signals.rejected`.",
+        "Check the run id, and that worker and coordinator use the same servers.",
+    ),
+    "SIG090": Page(
+        "A signal that made the engine fail",
+        "Stepping it raised an error nobody foresaw: a bug in Pointsman.",
+        "The signal was moved to `wf.signals.rejected`, whole; its run waits.",
+        "Report it with the log line `step_failed`. Once repaired, push the signal again.",
+    ),
     # RUN: runs -------------------------------------------------------------------------------------------------
+    "RUN001": Page(
+        "A plan this release cannot read",
+        "The run's plan was written by a newer release.",
+        "The run was left alone; its signals stay pending.",
+        "Let a newer coordinator take them, or upgrade this one.",
+        503,
+    ),
+    "RUN002": Page(
+        "A plan that Redis does not hold",
+        "The run points at a plan whose key is gone.",
+        "Nothing was changed; the run's signals stay pending.",
+        "Redis has lost keys: look for evictions (`maxmemory-policy` must be `noeviction`) or deletions by hand.",
+        503,
+    ),
+    "RUN003": Page(
+        "No such open run",
+        "There is no open run of that id.",
+        "Nothing was changed.",
+        "List the runs there are: `pointsman runs`.",
+        404,
+    ),
+    "RUN004": Page(
+        "The run is final",
+        "It has ended; a final run is never changed.",
+        "Nothing was changed.",
+        "Start a new run.",
+        409,
+    ),
+    "RUN007": Page(
+        "A signal for a node the plan lacks",
+        "The run's current revision has no such node; a patch may have removed it.",
+        "The signal was moved to `wf.signals.rejected`; the run goes on.",
+        "None is needed where the patch meant it.",
+    ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     # API: HTTP -------------------------------------------------------------------------------------------------
     # WRK: workers ----------------------------------------------------------------------------------------------

@@ -35,7 +35,11 @@ _LOST = (
     asyncpg.InternalClientError,
     asyncpg.InterfaceError,
 )
-_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
 
 
 @contextmanager
@@ -54,8 +58,6 @@ def reaching_postgres() -> Iterator[None]:
             "in DATABASE_URL, or create what is missing on the server.",
         ) from error
     except _LOST as error:
-        if isinstance(error, ValueError):  # asyncpg's word for an argument of the wrong kind: ours to answer for
-            raise
         raise ServerUnavailable(
             "SRV040",
             f"Postgres cannot be used at the moment: {error or type(error).__name__}. What was being written is "
@@ -64,7 +66,7 @@ def reaching_postgres() -> Iterator[None]:
 
 
 async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
-    """A pool of at most `size` connections, at least one of them open; `name` shows in `pg_stat_activity`.
+    """A pool of at most `size` connections; `name` shows in `pg_stat_activity`. One was opened, so the server is there.
 
     Raises:
         ServerUnavailable: As `reaching_postgres`, naming the server; SRV042 it is too old.
@@ -73,7 +75,7 @@ async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
         with reaching_postgres():
             pool = await asyncpg.create_pool(
                 dsn,
-                min_size=1,
+                min_size=0,  # with more, asyncpg logs a traceback a second while the server is away
                 max_size=size,
                 timeout=_CONNECT_SECONDS,
                 command_timeout=_COMMAND_SECONDS,

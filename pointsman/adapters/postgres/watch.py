@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -79,7 +79,7 @@ class JournalWatch:
 
     async def follow(
         self, run: RunId, after_seq: int = 0, *, idle_seconds: float = 15.0
-    ) -> AsyncIterator[list[JournalEvent]]:
+    ) -> AsyncGenerator[list[JournalEvent], None]:
         """The events of a run with a greater seq, in batches: each once, in order, as they become durable.
 
         Ends after the batch that holds the final event, at once where `after_seq` is at or past that. A batch is empty
