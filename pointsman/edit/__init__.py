@@ -1,0 +1,5 @@
+"""Live editing, pure: from a run, its history and two plans to the transition between them, or the reasons not to."""
+
+from pointsman.edit.edit import ReplayDiverged, edit
+
+__all__ = ["ReplayDiverged", "edit"]

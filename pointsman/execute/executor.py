@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
+import msgspec
+
+from pointsman.base.errors import EditRefused, RunClosed, RunNotFound, ServerUnavailable
 from pointsman.base.ids import RunId
+from pointsman.edit import ReplayDiverged, edit
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
-from pointsman.execute.stepping import start_with_blobs, step_with_blobs
+from pointsman.execute.stepping import start_with_blobs, step_with_blobs, with_blobs
 from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.run_store import Link, RunStore
 from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.signal import Cancel, Pause, Resume
 from pointsman.protocol.state import RunHead, Snapshot
-from pointsman.protocol.transition import Transition, seal
+from pointsman.protocol.transition import Patch, Transition, seal
+from pointsman.step import Program
 
 ATTEMPTS = 200
 """Rounds a command makes against a run that keeps moving, before it gives up with 503."""
@@ -30,6 +35,18 @@ class Verdict(NamedTuple):
     """The run's seq once the command was applied: durable when the journal has passed it."""
     changed: bool
     reason: str = ""
+
+
+class Prepared(NamedTuple):
+    """An edit, compiled. The `revision` of its patch is set when it lands."""
+
+    program: Program
+    plan: bytes
+    patch: Patch
+
+
+Prepare = Callable[[RunHead], Awaitable[Prepared]]
+"""Compiles an edit against a run's current definition, and stores what it compiled to in Postgres."""
 
 
 class Executor:
@@ -55,7 +72,7 @@ class Executor:
         Raises:
             RunNotFound: RUN003, Redis holds no such run; whether it is final, Postgres knows.
             RunClosed: RUN004.
-            ServerUnavailable: SRV020, the run moved on every time, or Redis lost state and recovery is not done.
+            ServerUnavailable: SRV060, the run moved on every time, or Redis lost state and recovery is not done.
         """
         for _ in range(ATTEMPTS):
             run = await self.load(signal.run_id)
@@ -64,10 +81,49 @@ class Executor:
             if await self.apply(change):
                 return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
         raise ServerUnavailable(
-            "SRV020",
+            "SRV060",
             f"run {signal.run_id}: {change.cause} could not be applied in {ATTEMPTS} rounds; the run is as it was "
             "without it. Try again.",
         )
+
+    async def edit(self, run_id: RunId, prepare: Prepare) -> Transition:
+        """Give an open run another plan, as `pointsman.edit` allows; the transition that did it.
+
+        `prepare` is asked again whenever the run's definition is another one than before: somebody else edited it.
+
+        Raises:
+            EditRefused: The run's past does not hold on the new plan; nothing was changed.
+            Also what `prepare` raises, and as `command` does.
+        """
+        prepared: Prepared | None = None
+        for _ in range(ATTEMPTS):
+            run = await self.load(run_id)
+            if prepared is None or prepared.patch.base_definition != run.head.definition:
+                prepared = await prepare(run.head)
+                await self.store.put_plan(prepared.patch.plan, prepared.plan)
+                self.programs.remember((prepared.patch.plan, run.head.engine), prepared.program)
+            change = await self._edited(run, prepared)
+            if change is not None and await self.apply(change):
+                return change
+        raise ServerUnavailable(
+            "SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; the patch was not applied. Try again."
+        )
+
+    async def _edited(self, run: Snapshot, prepared: Prepared) -> Transition | None:
+        """The transition of an edit; None where the run moved on between reading its state and its history."""
+        old = await self.programs.of(run.head)
+        history = await self.store.history(run.head.run_id)
+        now = await self.store.now()
+        patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
+        try:
+            return await with_blobs(
+                run.blobs, lambda: edit(old, prepared.program, run, history, patch, now), self._blobs
+            )
+        except (ReplayDiverged, EditRefused):
+            latest = await self.load(run.head.run_id)
+            if latest.head.tip != run.head.tip:
+                return None  # state and history were of different moments
+            raise
 
     async def load(self, run_id: RunId) -> Snapshot:
         """The snapshot of an open run. Raises as `command` does."""
@@ -91,7 +147,7 @@ class Executor:
                 raise RunClosed("RUN004", f"run {change.run_id} ended before this could reach it; nothing was changed.")
             case "fenced":
                 raise ServerUnavailable(
-                    "SRV021",
+                    "SRV061",
                     f"run {change.run_id}: Redis lost state and is being recovered; nothing was changed. Try again.",
                 )
             case "stale" | "held":

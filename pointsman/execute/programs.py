@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Literal
 
 from pointsman.base.errors import PointsmanError
 from pointsman.base.ids import Digest
@@ -58,7 +59,7 @@ class Programs:
 
     def _engine(self, pinned: str) -> Engine:
         """The engine a run is pinned to: `cel-cpp-0.1.3` is `cel-cpp`, whatever its version here is."""
-        name = "cel-python" if pinned.startswith("cel-python") else "cel-cpp"
+        name: Literal["cel-cpp", "cel-python"] = "cel-python" if pinned.startswith("cel-python") else "cel-cpp"
         if name not in self._engines:
             self._engines[name] = engine(name)
         return self._engines[name]

@@ -14,16 +14,17 @@ from pointsman.step import OutputsNeeded, Program, start, step
 
 async def step_with_blobs(program: Program, run: Snapshot, signal: Signal, now: Millis, blobs: BlobStore) -> Transition:
     """`step`, with the blobs it asks for; `run` keeps none of them."""
-    return await _with_blobs(run.blobs, lambda: step(program, run, signal, now), blobs)
+    return await with_blobs(run.blobs, lambda: step(program, run, signal, now), blobs)
 
 
 async def start_with_blobs(program: Program, head: RunHead, now: Millis, blobs: BlobStore) -> Transition:
     """`start`, with the run's input loaded if a start node reads it and it lives in the blob store."""
     loaded: dict[str, bytes] = {}
-    return await _with_blobs(loaded, lambda: start(program, head, now, loaded), blobs)
+    return await with_blobs(loaded, lambda: start(program, head, now, loaded), blobs)
 
 
-async def _with_blobs(loaded: dict[str, bytes], attempt: Callable[[], Transition], blobs: BlobStore) -> Transition:
+async def with_blobs(loaded: dict[str, bytes], attempt: Callable[[], Transition], blobs: BlobStore) -> Transition:
+    """What `attempt` gives, once every blob it asks for is in `loaded`, which is empty again afterwards."""
     while True:
         try:
             made = attempt()
