@@ -1,0 +1,109 @@
+"""How a run's history is kept: one field a token, so that what a pass leaves behind is found without a search.
+
+A token that took signals has a result or is open when its frame ends. So what is to be removed then is named by the
+transition itself (`forgotten` and `closed`), whatever the length of the history. A pass leaves one record, under the id
+that the node closing the loop has in the frame around it: the next pass overwrites it there, and when that frame ends
+it goes by the same rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from pointsman.base.ids import (
+    FrameId,
+    Millis,
+    RunId,
+    TokenId,
+    is_within,
+    parent_frame,
+    split_pass,
+    split_token,
+    token_id,
+)
+from pointsman.protocol.history import EndedPass, HistoryRecord
+from pointsman.protocol.signal import Completed, Failed, Signal, TimerFired, WorkerLost
+from pointsman.protocol.transition import Transition
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Signal | EndedPass)
+_OF_RUN: Final = "#"
+"""Begins the fields of signals that are about no token; no token begins so."""
+
+
+def record_of(change: Transition) -> tuple[str, bytes] | None:
+    """The field and the line that keep the signal of a transition; None for commands without one, and ended frames."""
+    signal = change.signal
+    if signal is None:
+        return None
+    token = _token_of(signal, change)
+    if token is None:
+        return f"{_OF_RUN}{change.seq}", _line(change, signal)
+    if change.frames_ended and split_token(token)[0] in change.frames_ended:
+        return None
+    return token, _line(change, signal)
+
+
+def replaced_by(change: Transition) -> list[TokenId]:
+    """The fields that go because their frame ended."""
+    ended = set(change.frames_ended)
+    return [token for token in (*change.forgotten, *change.closed) if split_token(token)[0] in ended]
+
+
+def passes_of(change: Transition) -> list[tuple[TokenId, bytes]]:
+    """What remains of the frames that ended: a field and a line for each that lay in a frame still open."""
+    outermost = [frame for frame in change.frames_ended if not _is_inside(frame, change.frames_ended)]
+    return [_remains(change, frame) for frame in outermost]
+
+
+def read_history(run: RunId, fields: Mapping[str, bytes]) -> list[HistoryRecord]:
+    """The records of a run, in order."""
+    records = [_read(run, field, line) for field, lines in fields.items() for line in lines.split(b"\n")]
+    return sorted(records, key=lambda record: record.seq)
+
+
+def _token_of(signal: Signal, change: Transition) -> TokenId | None:
+    match signal:
+        case Completed() | Failed():
+            return signal.token or _only_token_of(signal.node, change)
+        case WorkerLost():
+            return signal.token
+        case TimerFired():
+            return TokenId(signal.timer.partition(":")[2]) or None
+        case _:
+            return None
+
+
+def _only_token_of(node: str | None, change: Transition) -> TokenId | None:
+    """The token of a signal without a job id: the transition closed or changed it."""
+    for token in (*change.closed, *change.opened):
+        if split_token(token)[1] == node:
+            return token
+    return None
+
+
+def _line(change: Transition, signal: Signal) -> bytes:
+    """`<seq> <at> <attempt>` for a completion that says nothing else; else the signal stands in place of the attempt."""
+    if isinstance(signal, Completed) and signal.token is not None and signal.metadata is None:
+        return b"%d %d %d" % (change.seq, change.at, signal.attempt)
+    return b"%d %d %b" % (change.seq, change.at, _ENCODER.encode(signal))
+
+
+def _remains(change: Transition, frame: FrameId) -> tuple[TokenId, bytes]:
+    token = token_id(parent_frame(frame), split_pass(frame)[0])
+    notes = tuple(note for note in change.notes if note.frame == frame or token_id(note.frame, note.node) == token)
+    return token, b"%d %d %b" % (change.seq, change.at, _ENCODER.encode(EndedPass(frame, notes)))
+
+
+def _is_inside(frame: FrameId, ended: Iterable[FrameId]) -> bool:
+    return any(other != frame and is_within(frame, other) for other in ended)
+
+
+def _read(run: RunId, field: str, line: bytes) -> HistoryRecord:
+    seq, at, told = line.split(b" ", 2)
+    token = None if field.startswith(_OF_RUN) else TokenId(field)
+    fact = _DECODER.decode(told) if told.startswith(b"{") else Completed(run, token, int(told))
+    return HistoryRecord(int(seq), Millis(int(at)), token, fact)

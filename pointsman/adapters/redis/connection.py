@@ -1,0 +1,146 @@
+"""A connection to Redis that is made when it is needed and made again when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import hiredis
+
+from pointsman.adapters.redis.address import Address
+from pointsman.adapters.redis.faults import lost, refused, too_slow, unreachable
+from pointsman.adapters.redis.packing import Argument, Command, pack
+from pointsman.adapters.redis.scripts import Script
+from pointsman.adapters.redis.wire import Answer, Wire, dial
+from pointsman.base.clock import monotonic
+from pointsman.base.errors import ServerUnavailable
+
+PATIENCE_S: Final = 10.0
+"""How long an answer may take, blocking commands aside."""
+_CONNECT_S: Final = 5.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 2.0
+
+
+class Connection:
+    """Any number of tasks may share one; a blocking read wants one of its own.
+
+    After a failure the next call waits before it tries again, longer each time, up to two seconds: a loop that simply
+    repeats what failed is paced.
+    """
+
+    def __init__(self, address: Address, scripts: Sequence[Script] = ()) -> None:
+        self.address = address
+        self._scripts = scripts
+        self._wire: Wire | None = None
+        self._dialling = asyncio.Lock()
+        self._failures = 0
+        self._failed_at = 0.0
+        self._closed = False
+
+    def sibling(self) -> Connection:
+        """Another connection to the same server, without scripts: for blocking reads."""
+        return Connection(self.address)
+
+    async def ask(self, *command: Argument, patience_s: float = PATIENCE_S) -> Answer:
+        """The answer to one command. Raises `ServerUnavailable`, also for an error answer."""
+        (answer,) = await self.exchange(pack((command,)), 1, patience_s)
+        return self.checked(answer)
+
+    async def ask_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """The answers to several commands, sent at once. Raises `ServerUnavailable`, also if one is an error."""
+        if not commands:
+            return []
+        return [self.checked(answer) for answer in await self.exchange(pack(commands), len(commands))]
+
+    async def run(self, script: Script, keys: Sequence[Argument], args: Sequence[Argument]) -> Answer:
+        """The answer of one script."""
+        command = pack([("EVALSHA", script.sha, len(keys), *keys, *args)])
+        (answer,) = await self.exchange(command, 1)
+        if is_unknown_script(answer):
+            await self.load_scripts()
+            (answer,) = await self.exchange(command, 1)
+        return self.checked(answer)
+
+    async def exchange(self, data: bytes, answers: int, patience_s: float = PATIENCE_S) -> list[Answer]:
+        """The raw answers to packed commands, error answers as values.
+
+        Raises:
+            ServerUnavailable: Without an answer; then what was asked may have been done or not.
+        """
+        wire = self._wire
+        if wire is None or not wire.is_open:
+            wire = await self._connected()
+        try:
+            async with asyncio.timeout(patience_s):
+                return await wire.send(data, answers)
+        except TimeoutError:
+            error = too_slow(self.address, patience_s)
+            wire.drop(error)
+            raise error from None
+
+    async def load_scripts(self) -> None:
+        """Give the server the scripts again, after it forgot them."""
+        await self.ask_all([("SCRIPT", "LOAD", script.body) for script in self._scripts])
+
+    def checked(self, answer: Answer) -> Answer:
+        """The answer, unless it is an error: then `ServerUnavailable` is raised."""
+        if isinstance(answer, hiredis.ReplyError):
+            raise refused(self.address, answer)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close it for good; what waits for an answer fails."""
+        self._closed = True
+        if self._wire is not None:
+            self._wire.drop(lost(self.address, "closed by this process"))
+
+    async def _connected(self) -> Wire:
+        async with self._dialling:
+            if self._closed:
+                raise lost(self.address, "closed by this process")
+            if self._wire is not None and self._wire.is_open:
+                return self._wire
+            await self._wait_turn()
+            try:
+                self._wire = await self._dial()
+            except ServerUnavailable:
+                self._failures, self._failed_at = self._failures + 1, monotonic()
+                raise
+            self._failures = 0
+            return self._wire
+
+    async def _wait_turn(self) -> None:
+        if self._failures:
+            pause = min(_FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
+            await asyncio.sleep(max(0.0, pause - (monotonic() - self._failed_at)))
+
+    async def _dial(self) -> Wire:
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                wire = await dial(self.address)
+        except (OSError, TimeoutError) as why:
+            raise unreachable(self.address, why) from why
+        try:
+            await self._sign_on(wire)
+        except BaseException:
+            wire.drop(lost(self.address, "it could not be signed on to"))
+            raise
+        return wire
+
+    async def _sign_on(self, wire: Wire) -> None:
+        loads = [("SCRIPT", "LOAD", script.body) for script in self._scripts]
+        commands = [*self.address.sign_on, *loads]
+        try:
+            async with asyncio.timeout(_CONNECT_S):
+                answers = await wire.send(pack(commands), len(commands))
+        except TimeoutError:
+            raise too_slow(self.address, _CONNECT_S) from None
+        for answer in answers:
+            self.checked(answer)
+
+
+def is_unknown_script(answer: Answer) -> bool:
+    """Whether a server does not know a script: it was told to forget it, or is another server by now."""
+    return isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT")

@@ -1,0 +1,91 @@
+"""One Redis server as the adapters share it: a connection, the names of its keys, the epoch it is in, its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, Self
+
+from pointsman.adapters.redis.address import read_address
+from pointsman.adapters.redis.checks import check_server
+from pointsman.adapters.redis.clock import RedisClock
+from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.keys import WORKERS, Keyspace
+from pointsman.adapters.redis.packing import Argument, pack
+from pointsman.adapters.redis.scripts import script
+from pointsman.adapters.redis.wire import Answer
+
+SCRIPTS: Final = (
+    "open_partition",
+    "start_run",
+    "load_run",
+    "apply_transition",
+    "finish_run",
+    "put_plan",
+    "claim_timers",
+    "intake",
+    "reject_signal",
+    "report_lost",
+)
+
+
+class Partition:
+    """Made by `open`. The stores and sources of a process share one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.keys = Keyspace()
+        self.clock = RedisClock(connection)
+        self.epoch = b""
+        """Empty: Redis lost state, and every script answers `fenced`."""
+        self._known_types: set[str] = set()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Connect, check that the server is fit, and make it ready if it holds nothing of ours.
+
+        Raises:
+            ServerUnavailable: SRV001 to SRV013, one line that says what to do.
+        """
+        partition = cls(Connection(read_address(url), [script(name) for name in SCRIPTS]))
+        try:
+            await check_server(partition.connection)
+            await partition._enter()
+            await partition.clock.sync()
+        except BaseException:
+            await partition.aclose()
+            raise
+        return partition
+
+    async def _enter(self) -> None:
+        keys = (self.keys.epoch, self.keys.signals, self.keys.events)
+        status, *epoch = await self.connection.run(script("open_partition"), keys, ())
+        self.epoch = epoch[0] if status == b"open" else b""
+
+    async def rejoin(self) -> bool:
+        """Read the epoch again, after `fenced`; whether there is one. Whoever caches state must drop it then."""
+        self.epoch = await self.connection.ask("GET", self.keys.epoch) or b""
+        self._known_types.clear()
+        return bool(self.epoch)
+
+    async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
+        """Run a script that is fenced by the epoch: its status and what else it answers."""
+        answer = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
+        status, *rest = answer
+        if status == b"fenced":
+            await self.rejoin()
+        return status.decode(), rest
+
+    async def know_types(self, types: Collection[str]) -> None:
+        """See to it that the streams of these task types have their group of workers, before anything is put there.
+
+        Where that is refused (memory is full) the tasks go out all the same: a worker makes the group when it starts.
+        """
+        for name in set(types) - self._known_types:
+            create = ("XGROUP", "CREATE", self.keys.tasks(name), WORKERS, "0", "MKSTREAM")
+            made, _ = await self.connection.exchange(pack([create, ("SADD", self.keys.task_types, name)]), 2)
+            if made == b"OK" or str(made).startswith("BUSYGROUP"):
+                self._known_types.add(name)
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        await self.connection.aclose()
