@@ -57,7 +57,7 @@ CREATE TABLE runs (
     engine text NOT NULL,
     status text COLLATE "C" NOT NULL DEFAULT 'QUEUED',
     revision integer NOT NULL DEFAULT 1,
-    epoch integer NOT NULL DEFAULT 0,
+    epoch bigint NOT NULL DEFAULT 0,
     seq bigint NOT NULL DEFAULT 0,
     input bytea,
     input_ref text,
@@ -96,7 +96,7 @@ CREATE INDEX runs_by_workflow ON runs (workflow, created_at, run_id);
 -- No foreign key: the journal is the source, and nothing may keep an event out of it.
 CREATE TABLE events (
     run_id text COLLATE "C" NOT NULL,
-    epoch integer NOT NULL,
+    epoch bigint NOT NULL,
     seq bigint NOT NULL,
     tip text COLLATE "C" NOT NULL,
     at bigint NOT NULL,
@@ -111,7 +111,7 @@ CREATE TABLE journal_alarms (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
     run_id text COLLATE "C" NOT NULL,
-    epoch integer NOT NULL,
+    epoch bigint NOT NULL,
     seq bigint NOT NULL,
     tip text COLLATE "C" NOT NULL,
     body bytea NOT NULL,

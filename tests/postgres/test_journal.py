@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from pointsman.adapters.postgres.append import Written, append
+from pointsman.adapters.postgres.append import append
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.patches import Patches, TakenPatch
-from pointsman.adapters.postgres.runs import NewRun, RunRow, Runs
+from pointsman.adapters.postgres.runs import Runs
 from pointsman.base.ids import Digest, Millis, RunId, Tip
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.journal_writer import Written
+from pointsman.ports.run_index import NewRun, RunRow
 from pointsman.protocol.output import EMPTY, Output, inline
 from pointsman.protocol.state import ErrorInfo
 from pointsman.protocol.transition import Patch
@@ -65,7 +67,7 @@ async def test_a_batch_written_twice_is_in_the_journal_once(pool: Pool) -> None:
     other = Story("run_2").start()
     second = await write(pool, *story.events, *other.events)
     # Then only what is new was written, and who waits for the end is told of it again
-    assert (first, second) == (Written(4, (story.run_id,)), Written(1, (story.run_id,)))
+    assert (first, second) == (Written(4, {story.run_id: "COMPLETED"}), Written(1, {story.run_id: "COMPLETED"}))
     assert await PostgresJournal(pool).events(story.run_id, 0, 100) == story.events
     assert await Runs(pool).get(story.run_id) == run
     assert await alarms(pool) == []
@@ -103,7 +105,7 @@ async def test_other_content_under_a_written_key_is_an_alarm_and_changes_nothing
         JournalEvent(RunId("run_9"), 1, 1, Tip("aa"), b'{"at":"noon"}'),
         JournalEvent(RunId("run_9"), 1, 1, Tip("aa"), b'{"at":1,"cause":"a\\u0000b"}'),
         JournalEvent(RunId("run_9"), 1, 0, Tip("aa"), b'{"at":1,"cause":"start"}'),
-        JournalEvent(RunId("run_9"), 1 << 40, 1, Tip("aa"), b'{"at":1,"cause":"start"}'),
+        JournalEvent(RunId("run_9"), 1 << 70, 1, Tip("aa"), b'{"at":1,"cause":"start"}'),
         JournalEvent(RunId("run_9"), 1, 1, Tip(""), b'{"at":1,"cause":"start"}'),
         JournalEvent(RunId("run\x009"), 1, 1, Tip("a\x00"), b'{"at":1,"cause":"start"}'),
     ],
@@ -155,7 +157,7 @@ async def test_a_run_that_starts_and_ends_in_one_batch_is_final(pool: Pool) -> N
     await accept(pool, input=inline([1]), metadata={"team": "blue"})
     story = Story().start().steps(1).end(inline({"ok": True}))
     written = await write(pool, *story.events)
-    assert written.ended == (story.run_id,)
+    assert written.ended == {story.run_id: "COMPLETED"}
     assert await row(pool) == RunRow(
         run_id=story.run_id,
         workflow="triage",
@@ -200,7 +202,7 @@ async def test_a_projection_that_a_constraint_refuses_does_not_stop_the_journal(
     # When it is written together with another run's end
     written = await write(pool, *story.events, *other.events)
     # Then every event is durable, the other run is final, and an alarm names the event
-    assert (written.rows, written.ended) == (4, (other.run_id,))
+    assert (written.rows, written.ended) == (4, {other.run_id: "COMPLETED"})
     assert [alarm[:4] for alarm in await alarms(pool)] == [("projection_refused", "run_1", 1, 2)]
     assert await PostgresJournal(pool).events(story.run_id, 0, 100) == story.events
     assert (await row(pool, "run_2")).status == "COMPLETED"
@@ -266,4 +268,4 @@ async def test_two_writers_at_once_write_each_event_once(pool: Pool) -> None:
 
 
 async def test_an_empty_batch_is_no_trouble_at_all(pool: Pool) -> None:
-    assert await write(pool) == Written(0, ())
+    assert await write(pool) == Written(0, {})

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.idempotency import Claim, IdempotencyKeys, Request
+from pointsman.adapters.postgres.idempotency import Claim, IdempotencyKeys
 from pointsman.adapters.postgres.patches import Patches, RefusedPatch
 from pointsman.adapters.postgres.workflows import Workflows
 from pointsman.base.ids import Digest, RunId
+from pointsman.ports.run_index import Request
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Pool

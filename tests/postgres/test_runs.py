@@ -7,10 +7,10 @@ import pytest
 
 from pointsman.adapters.postgres.append import append
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.idempotency import Request
-from pointsman.adapters.postgres.runs import NEWEST, OLDEST, Acceptance, Cursor, NewRun, RunRow, Runs
+from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.postgres.workflows import Workflows
 from pointsman.base.ids import Millis, RunId
+from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, Request, RunRow
 from pointsman.protocol.output import EMPTY, Output, inline
 from tests.support.journalled import BODY, DIGEST, Story
 
@@ -152,7 +152,7 @@ async def test_runs_accepted_but_not_started_are_found(runs: Runs, pool: Pool) -
     await write(pool, Story("run_1").start())
     # Then only the two are missing
     found = await runs.accepted_not_started(Millis(T0 + 30_000))
-    assert [row.run_id for row in found] == ["run_0", "run_2", "run_3"]
+    assert found == [new(f"run_{number}", created_at=Millis(T0 + number)) for number in (0, 2, 3)]
     first = (await runs.accepted_not_started(Millis(T0 + 30_000), after=OLDEST, limit=1))[0]
     rest = await runs.accepted_not_started(Millis(T0 + 30_000), after=Cursor(first.created_at, first.run_id))
     assert [row.run_id for row in rest] == ["run_2", "run_3"]

@@ -9,7 +9,7 @@ projection that a constraint refuses) makes the whole transaction fail, and the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
@@ -20,6 +20,8 @@ from pointsman.adapters.postgres.projection import Projection, printable
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import RunId
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.journal_writer import Alarm, Written
+from pointsman.protocol.state import RunStatus
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection
@@ -36,25 +38,8 @@ _UNUSUAL = (
 """What a constraint, a type, bytes that are no event, or an argument that cannot be encoded raises."""
 
 Key = tuple[RunId, int, int]
-AlarmKind = Literal["other_content", "unreadable", "projection_refused"]
 
-
-class Alarm(NamedTuple):
-    """Something that must not happen, kept beside the journal for someone to look into."""
-
-    kind: AlarmKind
-    event: JournalEvent
-    detail: str
-
-
-class Written(NamedTuple):
-    """What became of a batch."""
-
-    rows: int
-    """Events that were not there before."""
-    ended: tuple[RunId, ...]
-    """Runs whose final event is in the batch, and in Postgres now."""
-    alarms: tuple[Alarm, ...] = ()
+log = structlog.get_logger()
 
 
 async def append(connection: Connection, events: Sequence[JournalEvent]) -> Written:
@@ -132,7 +117,7 @@ async def _raise_alarms(connection: Connection, alarms: Sequence[Alarm]) -> None
         (
             alarm.kind,
             printable(alarm.event.run_id),
-            min(max(alarm.event.epoch, 0), 2**31 - 1),
+            min(max(alarm.event.epoch, 0), 2**63 - 1),
             min(max(alarm.event.seq, 0), 2**63 - 1),
             printable(alarm.event.tip),
             alarm.event.body,
@@ -146,7 +131,7 @@ async def _raise_alarms(connection: Connection, alarms: Sequence[Alarm]) -> None
 
 def _report(alarm: Alarm) -> None:
     event = alarm.event
-    structlog.get_logger().error(
+    log.error(
         "journal_alarm",
         kind=alarm.kind,
         run_id=event.run_id,
@@ -166,5 +151,5 @@ def _key(event: JournalEvent) -> Key:
     return event.run_id, event.epoch, event.seq
 
 
-def _ended(entries: Sequence[Entry]) -> tuple[RunId, ...]:
-    return tuple(event.run_id for event, head in entries if head.is_final)
+def _ended(entries: Sequence[Entry]) -> dict[RunId, RunStatus]:
+    return {event.run_id: head.status for event, head in entries if head.is_final and head.status is not None}

@@ -32,6 +32,7 @@ _LOST = (
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
     asyncpg.InternalClientError,
     asyncpg.InterfaceError,
 )

@@ -66,7 +66,7 @@ def examine(event: JournalEvent) -> Entry | Unreadable:
         head = decode_head(event.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         return Unreadable(event, f"its body is not a transition: {wrong}")
-    if not (0 <= event.epoch < 1 << 31 and 1 <= event.seq < 1 << 63):
+    if not (0 <= event.epoch < 1 << 63 and 1 <= event.seq < 1 << 63):
         return Unreadable(event, "its epoch or seq is out of range")
     if not event.tip:
         return Unreadable(event, "it has no tip")

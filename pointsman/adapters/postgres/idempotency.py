@@ -6,19 +6,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.queries import sql
+from pointsman.ports.run_index import Request
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Pool
 
 _GIVEN_UP_AFTER_MS = 60_000
-
-
-class Request(NamedTuple):
-    """A request that names itself: `key` is the client's, unique within `scope`; `digest` the SHA-256 of the rest."""
-
-    scope: str
-    key: str
-    digest: str
 
 
 class Claim(NamedTuple):

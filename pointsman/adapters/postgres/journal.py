@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from pointsman.adapters.postgres.append import Written, append
+from pointsman.adapters.postgres.append import append
 from pointsman.adapters.postgres.connect import close, connect, reaching_postgres
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import RunId
 from pointsman.metrics import Metrics
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.journal_writer import Written
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection, Pool

@@ -3,83 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
 
 from pointsman.adapters.postgres.connect import reaching_postgres
-from pointsman.adapters.postgres.idempotency import Request
 from pointsman.adapters.postgres.projection import data_of, json_of
 from pointsman.adapters.postgres.queries import sql
-from pointsman.base.ids import Digest, Millis, RunId
-from pointsman.protocol.output import Output, output_of
+from pointsman.base.ids import Millis, RunId
+from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, Request, RunRow
+from pointsman.protocol.output import output_of
 from pointsman.protocol.state import ErrorInfo, RunStatus
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection, Pool
 
 
-class NewRun(msgspec.Struct, frozen=True):
-    """What a run is accepted with: all that starting it needs, whoever does so in the end."""
-
-    run_id: RunId
-    workflow: str
-    version: int | None
-    """None: the definition came with the request, under no version."""
-    definition: Digest
-    plan: Digest
-    engine: str
-    input: Output
-    metadata: Any
-    created_at: Millis
-
-
-class RunRow(msgspec.Struct, frozen=True):
-    """A run as Postgres knows it. `seq` is that of the last event that changed the row, not of the last event."""
-
-    run_id: RunId
-    workflow: str
-    version: int | None
-    definition: Digest
-    plan: Digest
-    engine: str
-    status: RunStatus
-    revision: int
-    seq: int
-    input: Output
-    output: Output
-    error: ErrorInfo | None
-    metadata: Any
-    created_at: Millis
-    started_at: Millis | None
-    ended_at: Millis | None
-
-
-class Acceptance(NamedTuple):
-    """What became of a start request.
-
-    accepted: the run is new. repeated: the same request came before, and `run` is the one it made. key_reused: that
-    key came with another request. run_exists: that run id is taken.
-    """
-
-    outcome: Literal["accepted", "repeated", "key_reused", "run_exists"]
-    run: RunRow | None = None
-
-
-class Cursor(NamedTuple):
-    """A place in a list of runs: behind this one."""
-
-    created_at: int
-    run_id: str
-
-
-NEWEST = Cursor(2**63 - 1, "")
-OLDEST = Cursor(-1, "")
-
-
 class Runs:
-    """The runs ever accepted."""
+    """See `pointsman.ports.run_index.RunIndex`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -116,11 +58,11 @@ class Runs:
 
     async def accepted_not_started(
         self, older_than: Millis, *, after: Cursor = OLDEST, limit: int = 100
-    ) -> list[RunRow]:
+    ) -> list[NewRun]:
         """Runs accepted at or before `older_than` of which the journal has no event yet, oldest first."""
         with reaching_postgres():
             rows = await self._pool.fetch(sql("accepted_not_started"), older_than, *after, limit)
-        return [_run(row) for row in rows]
+        return [_new_run(row) for row in rows]
 
     async def final(self, runs: Sequence[RunId]) -> set[RunId]:
         """Those of `runs` whose row is final."""
@@ -189,6 +131,11 @@ def _listing(status: RunStatus | None, workflow: str | None) -> str:
             return sql("list_runs_by_workflow")
         case _:
             return sql("list_runs")
+
+
+def _new_run(row: asyncpg.Record) -> NewRun:
+    run = _run(row)
+    return NewRun(**{name: getattr(run, name) for name in NewRun.__struct_fields__})
 
 
 def _run(row: asyncpg.Record) -> RunRow:

@@ -2,18 +2,18 @@
 
 -- name: append_unless_there
 INSERT INTO events (run_id, epoch, seq, tip, at, cause, body)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bytea[])
 ON CONFLICT DO NOTHING
 RETURNING run_id, epoch, seq;
 
 -- name: stored_events
 SELECT e.run_id, e.epoch, e.seq, e.body
-FROM unnest($1::text[], $2::int[], $3::bigint[]) AS asked (run_id, epoch, seq)
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS asked (run_id, epoch, seq)
 JOIN events AS e USING (run_id, epoch, seq);
 
 -- name: raise_alarms
 INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail)
-SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::bytea[], $7::text[])
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bytea[], $7::text[])
 ON CONFLICT DO NOTHING;
 
 -- name: announce_journal
@@ -35,7 +35,7 @@ UPDATE runs SET
     output_ref = c.output_ref,
     error = coalesce(c.error, runs.error)
 FROM unnest(
-    $1::text[], $2::int[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::text[],
+    $1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::text[],
     $8::bigint[], $9::bigint[], $10::bytea[], $11::text[], $12::json[]
 ) AS c (
     run_id, epoch, seq, status, revision, definition, plan, started_at, ended_at, output, output_ref, error
