@@ -86,7 +86,7 @@ def _only_token_of(node: str | None, change: Transition) -> TokenId | None:
 
 
 def _line(change: Transition, signal: Signal) -> bytes:
-    """`<seq> <at> <attempt>` for a completion that says nothing else; else the signal stands in place of the attempt."""
+    """`<seq> <at> <attempt>` for a completion that says nothing else; else the signal in place of the attempt."""
     if isinstance(signal, Completed) and signal.token is not None and signal.metadata is None:
         return b"%d %d %d" % (change.seq, change.at, signal.attempt)
     return b"%d %d %b" % (change.seq, change.at, _ENCODER.encode(signal))
