@@ -369,6 +369,24 @@ CODES: dict[str, Page] = {
         "Wait for recovery and try again.",
         503,
     ),
+    "SRV030": Page(
+        "The blob store cannot be used",
+        "The store for outputs above the inline limit does not answer, refuses us, or is full.",
+        "Nothing that needs it was done; it is tried again.",
+        "Correct POINTSMAN_BLOB_URL, the credentials or the rights, or make room.",
+    ),
+    "SRV031": Page(
+        "A blob is missing",
+        "A run refers to an output that the blob store does not hold.",
+        "What needs the output cannot go on; nothing was changed.",
+        "Restore the blob from a backup, or name the store it was written to in POINTSMAN_BLOB_URL.",
+    ),
+    "SRV032": Page(
+        "A blob is damaged",
+        "A blob holds other bytes than were stored under its name.",
+        "It was not used; nothing was changed.",
+        "Restore the blob from a backup.",
+    ),
     # SIG: signals set aside ------------------------------------------------------------------------------------
     "SIG001": Page(
         "Not a signal",
