@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -21,7 +23,7 @@ class PlanUnreadable(PointsmanError):
 
 def encode_plan(plan: Plan) -> bytes:
     """The canonical JSON of a plan: keys sorted, defaults left out, UTF-8."""
-    return _ENCODER.encode(plan)
+    return _ENCODER.encode(_with_shared_defaults(plan))
 
 
 def plan_digest(encoded: bytes) -> Digest:
@@ -42,3 +44,23 @@ def decode_plan(encoded: bytes) -> Plan:
             "Let a newer coordinator take the run, or upgrade this one.",
         )
     return plan
+
+
+def _with_shared_defaults(value: Any) -> Any:
+    """The same plan with the default itself wherever a field equals it: msgspec leaves a default out by identity."""
+    if isinstance(value, tuple):
+        return tuple(map(_with_shared_defaults, value))
+    if not isinstance(value, msgspec.Struct):
+        return value
+    return type(value)(*(_settled(getattr(value, name), default) for name, default in _defaults(type(value))))
+
+
+def _settled(value: Any, default: Any) -> Any:
+    if value is default or (type(value) is type(default) and value == default):
+        return default
+    return _with_shared_defaults(value)
+
+
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
