@@ -65,7 +65,7 @@ def checked(document: Any, positions: Positions) -> Source:
     Raises:
         InvalidDefinition: DEF003, DEF004, it holds more, or other things, than a definition's JSON may.
     """
-    problems = [positions.locate(problem) for problem in beyond_json(document)]
+    problems = [positions.locate(problem, document) for problem in beyond_json(document)]
     if problems:
         raise refused(*problems)
     return Source(document, positions)
@@ -105,15 +105,30 @@ def salvage(source: Source) -> tuple[Parsed | None, tuple[Problem, ...]]:
     if not isinstance(document, dict):
         told = f"a definition is an object with `nodes` and `edges`; this is {shown(document)}."
         return None, (Problem("DEF005", "", told, source.positions.line("")),)
-    kept: Document = document
+    kept = _lifted(document)
     for _ in range(_ROUNDS):
         try:
             return Parsed(document, Definition.model_validate(kept), source.positions), tuple(problems)
         except ValidationError as wrong:
             errors = wrong.errors(include_url=False)
-            problems += (source.positions.locate(problem_of(kept, error)) for error in errors)
+            problems += (source.positions.locate(problem_of(kept, error), document) for error in errors)
             kept = without(kept, errors)
     return None, tuple(problems)
+
+
+def _lifted(document: Document) -> Document:
+    """The document with loops that stand in the `config` of a node of type `loop` where others stand."""
+    nodes = document.get("nodes")
+    return {**document, "nodes": [_lifted_node(node) for node in nodes]} if isinstance(nodes, list) else document
+
+
+def _lifted_node(node: Any) -> Any:
+    if not isinstance(node, dict) or node.get("type") != "loop" or "loop" in node:
+        return node
+    config = node.get("config")
+    if not isinstance(config, dict) or "loop_back_to" not in config:
+        return node
+    return {key: value for key, value in node.items() if key != "config"} | {"loop": config}
 
 
 def _decoded(text: str | bytes) -> str:

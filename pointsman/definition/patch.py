@@ -69,7 +69,8 @@ class _Patch:
     def carry_out(self, index: int, operation: Operation) -> dict[str, Any]:
         self._index, self._told = index, f"operation {index}"
         verb = self._check(operation)
-        self._told = f"operation {index}, `{verb} {operation['path'] or '""'}`"
+        where = operation["path"] or '""'
+        self._told = f"operation {index}, `{verb} {where}`"
         try:
             self._carry_out(verb, operation)
         except RecursionError:

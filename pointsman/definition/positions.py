@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pointsman.base.errors import Problem
+
+_SPELLINGS: Final = {"loop": "config", "when": "condition", "next": "next_nodes"}
+"""Our fields, and those that an author may have written in their place."""
 
 
 class Positions:
@@ -26,9 +29,10 @@ class Positions:
             pointer = pointer.rpartition("/")[0]
         return self._lines.get(pointer)
 
-    def locate(self, problem: Problem) -> Problem:
-        """The problem with its line."""
-        return replace(problem, line=self.line(problem.pointer))
+    def locate(self, problem: Problem, document: Any) -> Problem:
+        """The problem with its line, and with a pointer in the author's own spelling."""
+        pointer = as_written(document, problem.pointer)
+        return replace(problem, pointer=pointer, line=self.line(pointer))
 
 
 def pointer_of(parts: Iterable[object]) -> str:
@@ -41,14 +45,26 @@ def escape(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
-def value_at(document: Any, pointer: str) -> Any:
-    """The value that `pointer` names in `document`, or None where there is none."""
+def as_written(document: Any, pointer: str) -> str:
+    """The pointer with the field that the author used where there are two spellings of one.
+
+    It ends at a value that is nothing to look into: there a short form stands for what the pointer names.
+    """
+    written = ""
     for segment in pointer.split("/")[1:]:
+        if isinstance(document, (str, int, float)):
+            break
         key = segment.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, dict):
-            document = document.get(key)
-        elif isinstance(document, list) and key.isdecimal() and int(key) < len(document):
-            document = document[int(key)]
-        else:
-            return None
-    return document
+        if isinstance(document, dict) and key not in document and _SPELLINGS.get(key) in document:
+            key = segment = _SPELLINGS[key]
+        written += f"/{segment}"
+        document = _inside(document, key)
+    return written
+
+
+def _inside(value: Any, key: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(key)
+    if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+        return value[int(key)]
+    return None
