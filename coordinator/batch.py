@@ -9,10 +9,10 @@ import structlog
 
 from coordinator.cache import SnapshotCache
 from coordinator.reading import Reader, Reported, rejection
-from pointsman.base.clock import Clock, monotonic
+from pointsman.base.clock import monotonic
 from pointsman.base.crashpoints import Crasher
 from pointsman.base.errors import PointsmanError, ServerUnavailable, SignalRejected
-from pointsman.base.ids import RunId, Tip
+from pointsman.base.ids import Millis, RunId, Tip
 from pointsman.execute import PlanMissing, Programs, step_with_blobs, store_large_outputs
 from pointsman.metrics import Metrics
 from pointsman.plan import PlanUnreadable
@@ -45,7 +45,6 @@ class Batch:
         blobs: BlobStore,
         cache: SnapshotCache,
         reader: Reader,
-        clock: Clock,
         metrics: Metrics,
         crasher: Crasher,
         was_open: WasOpen,
@@ -57,7 +56,6 @@ class Batch:
         self._blobs = blobs
         self._cache = cache
         self._reader = reader
-        self._clock = clock
         self._metrics = metrics
         self._crasher = crasher
         self._was_open = was_open
@@ -95,15 +93,17 @@ class Batch:
         by_run: dict[RunId, list[Reported]] = {}
         for report in pending:
             by_run.setdefault(report.run_id, []).append(report)
+        now = await self._store.now()
         fresh = await self._load([run for run in by_run if self._cache.get(run) is None])
         chain: list[tuple[Reported, Link]] = []
         again: list[Reported] = []
         for run, reports in by_run.items():
             snapshot = self._cache.get(run)
             if snapshot is None:
-                chain += await self._moot(run, reports)
+                chain += await self._moot(run, reports, now)
             else:
-                again += await self._step(snapshot, reports, chain, is_fresh=run in fresh)
+                self._metrics.cache_hits.inc(run not in fresh)
+                again += await self._step(snapshot, reports, chain, now, is_fresh=run in fresh)
         return again + await self._apply(chain)
 
     async def _load(self, runs: list[RunId]) -> set[RunId]:
@@ -116,10 +116,15 @@ class Batch:
         return set(loaded)
 
     async def _step(
-        self, snapshot: Snapshot, reports: list[Reported], chain: list[tuple[Reported, Link]], *, is_fresh: bool
+        self,
+        snapshot: Snapshot,
+        reports: list[Reported],
+        chain: list[tuple[Reported, Link]],
+        now: Millis,
+        *,
+        is_fresh: bool,
     ) -> list[Reported]:
         """Extend the chain by what a run's signals change; those to look at again, on a fresh snapshot, come back."""
-        now = self._clock.now()
         for number, report in enumerate(reports):
             try:
                 program = await self._programs.of(snapshot.head)
@@ -149,14 +154,13 @@ class Batch:
             log.exception("step_failed", run_id=report.run_id)
             await self._reject(report.delivery, rejection(wrong))
 
-    async def _moot(self, run: RunId, reports: list[Reported]) -> list[tuple[Reported, Link]]:
+    async def _moot(self, run: RunId, reports: list[Reported], now: Millis) -> list[tuple[Reported, Link]]:
         """Signals for a run that Redis does not hold: late ones are acknowledged, others set aside."""
         if not await self._was_open(run):
             for report in reports:
                 text = f"there is no run {run}, and there never was; the signal was set aside"
                 await self._reject(report.delivery, SignalRejected("SIG005", text))
             return []
-        now = self._clock.now()
         empty = Transition(run, 0, Tip(""), now, "late", reason="closed")
         return [(report, Link(seal(empty), report.delivery.id)) for report in reports]
 
