@@ -1,0 +1,19 @@
+"""Everything it takes to write a worker.
+
+from pointsman.worker import Task, Worker
+
+worker = Worker("function")
+
+@worker.handler("send_email")
+async def send_email(task: Task) -> dict[str, str]: ...
+"""
+
+from __future__ import annotations
+
+from pointsman.worker.cancellation import Cancellation
+from pointsman.worker.errors import NonRetryable, Retryable
+from pointsman.worker.running import run
+from pointsman.worker.task import Ref, Task
+from pointsman.worker.worker import Worker
+
+__all__ = ["Cancellation", "NonRetryable", "Ref", "Retryable", "Task", "Worker", "run"]

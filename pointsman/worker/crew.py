@@ -1,0 +1,46 @@
+"""Everything that serves one `Worker`: who reads its tasks, and who does them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.workers import Holding
+from pointsman.worker.execution import Execution, Surroundings
+from pointsman.worker.reader import Reader
+from pointsman.worker.slots import Slots
+from pointsman.worker.worker import Worker
+
+
+class Crew:
+    """A worker at work."""
+
+    def __init__(
+        self, worker: Worker, partition: Partition, consumer: str, size: int, around: Surroundings, drain: asyncio.Event
+    ) -> None:
+        slots = Slots(worker.concurrency or size)
+        self.type = worker.type
+        self._execution = Execution(worker.type, worker.handlers, slots, around)
+        self.reader = Reader(partition, worker.type, consumer, slots, self._execution.begin, drain)
+
+    async def finish(self) -> None:
+        """Wait, after the drain began, until nothing more is read and nothing is running."""
+        await self.reader.stopped.wait()
+        await self._execution.finish()
+
+    async def leave(self, patience_s: float) -> int:
+        """Stop where it is; how many tasks that leaves unfinished."""
+        unfinished = await self._execution.abandon(patience_s)
+        await self.reader.aclose()
+        return unfinished
+
+    def holds(self) -> list[Holding]:
+        """What it is working on; any thread may ask."""
+        return [Holding(self.type, entry.decode()) for entry in self._execution.running]
+
+    def close(self, gone: Sequence[Holding]) -> None:
+        """Tell its handlers which results are no longer wanted."""
+        for holding in gone:
+            if holding.type == self.type:
+                self._execution.close(holding.entry.encode())
