@@ -81,8 +81,8 @@ CODES: dict[str, Page] = {
     ),
     "CEL009": Page(
         "An evaluation without a value",
-        "A key is missing, an operator does not take these kinds of values, a number is divided by zero, a text is no "
-        "number, …",
+        "A key is missing, an operator does not take these kinds of values, a number is divided by zero, or a text "
+        "that should be a number is none.",
         "A condition counts as false (`condition_failed` in the history has the values it read), a template fails its "
         "node.",
         "Ask with has(x.y) before reading x.y, or give the value its kind with string(), int() or double().",
@@ -355,6 +355,12 @@ CODES: dict[str, Page] = {
         "Nothing was changed; a process that was starting exited with status 3.",
         "Install the release that the database belongs to, or point DATABASE_URL at the right database.",
     ),
+    "SRV050": Page(
+        "The port cannot be listened on",
+        "Another process listens on the port for health and metrics, or the address is none of this machine's.",
+        "The process did not start and exited with status 3.",
+        "Stop the other process, or choose another port (0 for none) or address.",
+    ),
     "SRV060": Page(
         "The run would not hold still",
         "The run moved on each time the command was about to be applied.",
@@ -518,4 +524,23 @@ CODES: dict[str, Page] = {
     ),
     # API: HTTP -------------------------------------------------------------------------------------------------
     # WRK: workers ----------------------------------------------------------------------------------------------
+    "WRK001": Page(
+        "The module of workers cannot be loaded",
+        "The file or module named to `pointsman worker` does not exist, or raised an error while it was imported.",
+        "No worker was started.",
+        "Correct the name, or the error that the message quotes.",
+    ),
+    "WRK002": Page(
+        "No worker in the module",
+        "The module holds no `Worker` at its top level and has no function `workers(settings)`.",
+        "No worker was started.",
+        "Name the module that declares the worker.",
+    ),
+    "WRK003": Page(
+        "A worker is declared wrongly",
+        "The declaration of a worker or of one of its handlers contradicts itself or another one: a handler declared "
+        "twice, one without a name beside named ones, two workers of one type, a worker without handlers.",
+        "No worker was started.",
+        "Change the declaration as the message says.",
+    ),
 }
