@@ -11,6 +11,8 @@ Kind = Literal["counter", "gauge", "histogram"]
 NAMESPACE = "pointsman"
 QUICK = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds a round trip to Redis or Postgres may take, from very good to very bad."""
+SLOW = (0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0)
+"""Seconds that somebody else's code may take."""
 DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -46,11 +48,19 @@ class Metrics:
             "journal_alarms", "Events or projections that the journal could not take as they were.", "kind"
         )
         self.timers_fired = self._counter("timers_fired", "Timers that came due and were sent as signals.")
+        self.tasks = self._counter("tasks", "Tasks that handlers ended, by type and outcome.", "type", "outcome")
+        self.task_seconds = self._histogram(
+            "task_seconds", "One attempt in its worker, from being read to its result.", SLOW, "type"
+        )
         self.worker_lost = self._counter("worker_lost", "Attempts taken back from workers that died.")
         self.waiting_for_worker = self._gauge(
             "waiting_for_worker", "Tasks of a type that no live worker serves.", "type"
         )
         self.runs_final = self._counter("runs_final", "Runs that ended, by how.", "status")
+        self.completion_mismatches = self._counter(
+            "completion_mismatches", "Runs that ended in the journal and not in Redis, or not in their row."
+        )
+        self.runs_reconciled = self._counter("runs_reconciled", "Runs started for whoever accepted them and died.")
         self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
 
     def render(self) -> bytes:

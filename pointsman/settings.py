@@ -33,6 +33,8 @@ Process = Literal["api", "coordinator", "supervisor", "worker", "agent", "cli", 
 PREFIX: Final = "POINTSMAN_"
 FOR_TESTS: Final = "POINTSMAN_TEST_"
 """Variables of the test suite; no process reads them."""
+FOR_SECRETS: Final = "POINTSMAN_SECRET_"
+"""Variables of workers: what `secret://name` in a config stands for."""
 
 NEEDS_DATABASE: Final[frozenset[Process]] = frozenset({"api", "supervisor"})
 
@@ -59,6 +61,12 @@ class ApiSettings(Group):
     )
     key: SecretStr | None = Field(default=None, description="One API key that may do everything; for a single user.")
     keys_file: Path | None = Field(default=None, description="File of API keys, each hashed, with what it may do.")
+    url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]",
+        description="Where the command line finds the API; default: the one that `pointsman dev` started, else "
+        "`http://127.0.0.1:<PORT>`.",
+    )
 
 
 class CoordinatorSettings(Group):
@@ -303,6 +311,16 @@ def load(process: Process, environ: Mapping[str, str] | None = None) -> Settings
     return settings
 
 
+def secrets(environ: Mapping[str, str] | None = None) -> dict[str, SecretStr]:
+    """The secrets of a worker by name, from the variables `POINTSMAN_SECRET_<NAME>`."""
+    environ = os.environ if environ is None else environ
+    return {
+        name.removeprefix(FOR_SECRETS): SecretStr(value)
+        for name, value in environ.items()
+        if name.startswith(FOR_SECRETS)
+    }
+
+
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """The environment for a process that this one starts: its own, with `changes`."""
     return {**os.environ, **changes}
@@ -379,7 +397,7 @@ def _exposure(settings: Settings) -> Iterator[tuple[str, str]]:
 def _unknown(process: Process, environ: Mapping[str, str]) -> Iterator[Problem]:
     known = {variable.name for variable in variables()}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and not name.startswith(FOR_TESTS) and name not in known:
+        if name.startswith(PREFIX) and not name.startswith((FOR_TESTS, FOR_SECRETS)) and name not in known:
             yield Problem(
                 "CFG002", process, f"{name} is no setting, so it would change nothing.", None, _like(name, known)
             )
