@@ -19,16 +19,16 @@ class StreamedEvent(NamedTuple):
 
 
 class EventSource(Protocol):
-    """Events in order, each until it was acknowledged, whoever read it before."""
+    """The events that nobody has removed, in order. Reading leaves no trace: only removing does."""
 
-    async def unacknowledged(self, count: int) -> list[StreamedEvent]:
-        """The first events that were read once and not acknowledged, by this process or one before it."""
+    def rewind(self) -> None:
+        """Let the next `read` begin with the first event that is there."""
         ...
 
     async def read(self, count: int, block_ms: int) -> list[StreamedEvent]:
-        """New events, at most `count`, waiting up to `block_ms` for the first; 0 does not wait."""
+        """The next events, at most `count`, waiting up to `block_ms` for the first; 0 does not wait."""
         ...
 
-    async def acknowledge(self, events: Sequence[StreamedEvent]) -> None:
+    async def remove(self, events: Sequence[StreamedEvent]) -> None:
         """Take events off the stream. Only after they are durable: nothing else holds them."""
         ...

@@ -91,6 +91,13 @@ NEWEST = Cursor(2**63 - 1, "")
 OLDEST = Cursor(-1, "")
 
 
+class QuietRun(NamedTuple):
+    """A run without recent events, and the seq of its last one."""
+
+    cursor: Cursor
+    seq: int
+
+
 class RunIndex(Protocol):
     """Runs by what can be asked of them."""
 
@@ -122,6 +129,6 @@ class RunIndex(Protocol):
         """Those of `runs` whose row is final."""
         ...
 
-    async def quiet(self, since: Millis, *, after: Cursor = OLDEST, limit: int = 500) -> list[Cursor]:
-        """RUNNING runs whose last event is of `since` or older, oldest run first, each as the cursor behind it."""
+    async def quiet(self, since: Millis, *, after: Cursor = OLDEST, limit: int = 500) -> list[QuietRun]:
+        """RUNNING runs whose last event is of `since` or older, oldest run first."""
         ...

@@ -10,7 +10,7 @@ from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.postgres.workflows import Workflows
 from pointsman.base.ids import Millis, RunId
-from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, Request, RunRow
+from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, QuietRun, Request, RunRow
 from pointsman.protocol.output import EMPTY, Output, inline
 from tests.support.journalled import BODY, DIGEST, Story
 
@@ -170,7 +170,7 @@ async def test_only_running_runs_without_recent_events_are_quiet(runs: Runs, poo
         Story("ended").start().end(),
     )
     # Then the quiet one is found, once its last event is old enough
-    assert await runs.quiet(Millis(T0 + 2)) == [Cursor(T0, "quiet")]
+    assert await runs.quiet(Millis(T0 + 2)) == [QuietRun(Cursor(T0, "quiet"), 3)]
     assert await runs.quiet(Millis(T0 + 1)) == []
     assert await runs.quiet(Millis(T0 + 2), after=Cursor(T0, "quiet")) == []
     assert await runs.final([RunId("quiet"), RunId("ended"), RunId("nobody")]) == {"ended"}

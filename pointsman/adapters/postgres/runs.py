@@ -12,7 +12,7 @@ from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.projection import data_of, json_of
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import Millis, RunId
-from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, Request, RunRow
+from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, QuietRun, Request, RunRow
 from pointsman.protocol.output import output_of
 from pointsman.protocol.state import ErrorInfo, RunStatus
 
@@ -70,11 +70,11 @@ class Runs:
             rows = await self._pool.fetch(sql("final_runs"), runs)
         return {row["run_id"] for row in rows}
 
-    async def quiet(self, since: Millis, *, after: Cursor = OLDEST, limit: int = 500) -> list[Cursor]:
-        """RUNNING runs whose last event is of `since` or older, oldest run first, each as the cursor behind it."""
+    async def quiet(self, since: Millis, *, after: Cursor = OLDEST, limit: int = 500) -> list[QuietRun]:
+        """RUNNING runs whose last event is of `since` or older, oldest run first."""
         with reaching_postgres():
             rows = await self._pool.fetch(sql("quiet_runs"), since, *after, limit)
-        return [Cursor(row["created_at"], row["run_id"]) for row in rows]
+        return [QuietRun(Cursor(row["created_at"], row["run_id"]), row["seq"]) for row in rows]
 
 
 async def _accept(connection: Connection, run: NewRun) -> Acceptance:

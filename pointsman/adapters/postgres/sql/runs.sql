@@ -44,9 +44,9 @@ SELECT run_id FROM runs WHERE run_id = ANY ($1::text[]) AND ended_at IS NOT NULL
 SELECT EXISTS (SELECT FROM runs WHERE run_id = $1 AND ended_at IS NOT NULL AND seq <= $2);
 
 -- name: quiet_runs
-SELECT r.run_id, r.created_at
+SELECT r.run_id, r.created_at, latest.seq
 FROM runs AS r, LATERAL (
-    SELECT e.at FROM events AS e WHERE e.run_id = r.run_id ORDER BY e.epoch DESC, e.seq DESC LIMIT 1
+    SELECT e.at, e.seq FROM events AS e WHERE e.run_id = r.run_id ORDER BY e.epoch DESC, e.seq DESC LIMIT 1
 ) AS latest
 WHERE r.status = 'RUNNING' AND latest.at <= $1 AND (r.created_at, r.run_id) > ($2, $3)
 ORDER BY r.created_at, r.run_id LIMIT $4;

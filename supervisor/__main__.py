@@ -1,0 +1,88 @@
+"""`python -m supervisor`: chooses the adapters and runs every duty."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.documents import Documents
+from pointsman.adapters.postgres.journal import LeasedWriter
+from pointsman.adapters.postgres.migrate import check_schema
+from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.redis.backlog import RedisBacklog
+from pointsman.adapters.redis.event_source import RedisEventSource
+from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.adapters.redis.workers import WorkerRegistry
+from pointsman.execute import Executor, Programs
+from pointsman.service import Exit, Loop, Service, main
+from pointsman.settings import Settings
+from supervisor.backlog import BacklogGauges
+from supervisor.completion import Completion
+from supervisor.journal import Journal
+from supervisor.reclaim import Reclaim
+from supervisor.reconcile import Reconcile
+from supervisor.stuck import Stuck
+from supervisor.timers import Timers
+
+if TYPE_CHECKING:
+    from pointsman.adapters.postgres.connect import Pool
+
+
+async def run(settings: Settings) -> Exit:
+    """Be a supervisor until told to stop.
+
+    Raises:
+        ServerUnavailable: Redis, Postgres or the port for metrics is not as needed.
+    """
+    service = Service(settings, settings.supervisor.metrics_port)
+    async with AsyncExitStack() as stack:
+        partition = await Partition.open(settings.redis_dsn)
+        stack.push_async_callback(partition.aclose)
+        pool = await open_pool(settings.database_dsn, name="pointsman supervisor", size=4)
+        stack.callback(pool.terminate)
+        async with pool.acquire() as connection:
+            await check_schema(connection)
+        source = RedisEventSource(partition)
+        stack.push_async_callback(source.aclose)
+        return await service.run(duties(service, partition, pool, source))
+
+
+def duties(service: Service, partition: Partition, pool: Pool, source: RedisEventSource) -> Mapping[str, Loop]:
+    """Every duty of a supervisor, by its name."""
+    settings, drain, metrics = service.settings, service.drain, service.metrics
+    own = settings.supervisor
+    store, index = RedisRunStore(partition), Runs(pool)
+    blobs = open_blobs(settings.blob_store_url)
+    executor = Executor(store, Programs(store), blobs, settings.coordinator.inline_limit_bytes)
+    journal = Journal(
+        source,
+        LeasedWriter(settings.database_dsn, 0, own.lease_ttl_ms, metrics),
+        Completion(store, index, metrics, service.crasher),
+        store,
+        drain,
+        metrics,
+        service.crasher,
+        batch=own.journal_batch,
+        linger_ms=own.journal_linger_ms,
+        lease_ttl_ms=own.lease_ttl_ms,
+    )
+    reconcile = Reconcile(
+        index, Documents(pool), executor, store.now, drain, metrics, interval_ms=own.reconcile_interval_ms
+    )
+    return {
+        "journal": journal.run,
+        "timers": Timers(store, drain, metrics, batch=own.timer_batch).run,
+        "reclaim": Reclaim(WorkerRegistry(partition), drain, metrics).run,
+        "reconcile": reconcile.run,
+        "stuck": Stuck(store, index, drain, metrics, stuck_after_ms=own.stuck_after_ms).run,
+        "backlog": BacklogGauges(RedisBacklog(partition), drain, metrics).run,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main("supervisor", run))

@@ -1,0 +1,94 @@
+"""The journal: what stands on the events stream is written to Postgres, in order, by one supervisor at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from pointsman.base.clock import monotonic
+from pointsman.base.crashpoints import Crasher
+from pointsman.metrics import Metrics
+from pointsman.ports.event_source import EventSource, StreamedEvent
+from pointsman.ports.journal_writer import JournalWriter
+from pointsman.ports.run_store import RunStore
+from pointsman.service import pause
+from supervisor.completion import Completion
+
+log = structlog.get_logger()
+
+RENEWALS: Final = 5
+"""How often within its lifetime a lease is renewed, and asked for by who does not have it."""
+
+
+class Journal:
+    """Writes one stream down while it has the lease.
+
+    The order is: written, runs that ended are cleaned up, taken off the stream. Dying anywhere in between leaves the
+    events there; whoever has the lease next begins with them, and each of the steps passes over what is done.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        writer: JournalWriter,
+        completion: Completion,
+        store: RunStore,
+        drain: asyncio.Event,
+        metrics: Metrics,
+        crasher: Crasher,
+        *,
+        batch: int,
+        linger_ms: int,
+        lease_ttl_ms: int,
+    ) -> None:
+        self._source = source
+        self._writer = writer
+        self._completion = completion
+        self._store = store
+        self._drain = drain
+        self._metrics = metrics
+        self._crasher = crasher
+        self._batch = batch
+        self._linger_s = linger_ms / 1000
+        self._renew_ms = lease_ttl_ms // RENEWALS
+        self._write_at = 0.0
+
+    async def run(self) -> None:
+        """Write, or stand by for whoever writes, until drained."""
+        try:
+            while not self._drain.is_set():
+                if await self._writer.acquire():
+                    log.info("journal_leased")
+                    await self._write_until_drained()
+                else:
+                    await pause(self._drain, self._renew_ms / 1000)
+        finally:
+            await self._writer.release()
+
+    async def _write_until_drained(self) -> None:
+        self._source.rewind()
+        while not self._drain.is_set():
+            events = await self._source.read(self._batch, self._renew_ms)
+            if events:
+                await self._pass_on(await self._filled(events))
+            else:
+                self._metrics.journal_lag_ms.set(0)
+                await self._writer.acquire()
+
+    async def _filled(self, events: list[StreamedEvent]) -> list[StreamedEvent]:
+        """The batch, with what came in while the last one was young: under load batches fill, a lone event goes out."""
+        if len(events) < self._batch and (wait := self._write_at + self._linger_s - monotonic()) > 0:
+            await pause(self._drain, wait)
+            events += await self._source.read(self._batch - len(events), 0)
+        self._write_at = monotonic()
+        return events
+
+    async def _pass_on(self, events: Sequence[StreamedEvent]) -> None:
+        self._metrics.journal_lag_ms.set(max(0, await self._store.now() - events[0].at))
+        written = await self._writer.write([streamed.event for streamed in events])
+        self._crasher.reach("between_journal_and_ack")
+        await self._completion.settle(written.ended)
+        await self._source.remove(events)
