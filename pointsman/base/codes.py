@@ -6,22 +6,12 @@ for ever: one that is no longer raised is removed, its number never given to ano
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Page(NamedTuple):
-    """One error code's page. `http` is the status the API answers with, None where HTTP never sees it."""
-
-    title: str
-    meaning: str
-    result: str
-    remedy: str
-    http: int | None = None
-
+from pointsman.base.codes_definition import DEFINITION_PAGES, PATCH_PAGES
+from pointsman.base.page import Page
 
 CODES: dict[str, Page] = {
-    # DEF: reading a definition ---------------------------------------------------------------------------------
-    # CMP: compiling it -----------------------------------------------------------------------------------------
+    # DEF and CMP: reading and compiling a definition ---------------------------------------------------------
+    **DEFINITION_PAGES,
     # CEL: expressions ------------------------------------------------------------------------------------------
     "CEL001": Page(
         "This is not an expression",
@@ -466,6 +456,7 @@ CODES: dict[str, Page] = {
         "None is needed where the patch meant it.",
     ),
     # EDT: edits ------------------------------------------------------------------------------------------------
+    **PATCH_PAGES,
     "EDT020": Page(
         "More than an addition",
         "The patch removes or changes nodes or edges, or reorders edges.",

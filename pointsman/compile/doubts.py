@@ -59,7 +59,8 @@ def _warn_of_reading(node: NodeId, reading: Reading, reach: Reach, certainty: Ce
     missing = _missing(node, reading, reach, certainty)
     if missing and not _is_guarded(node, reading.text):
         path = path_of(node)
-        told = f"`{path}` is not there {missing}, and reading it then fails. Ask `has({path}.output)` first."
+        advice = f" Ask `has({path})` first." if node.isidentifier() else ""
+        told = f"`{path}` is not there {missing}, and reading it then fails.{advice}"
         findings.warn("CMP101", reading.pointer, told)
 
 
@@ -77,4 +78,4 @@ def _missing(node: NodeId, reading: Reading, reach: Reach, certainty: Certainty)
 
 def _is_guarded(node: NodeId, text: str) -> bool:
     """Whether the expression asks if the node's output is there."""
-    return re.search(rf"\bhas\(\s*{re.escape(path_of(node))}(?![A-Za-z0-9_])", text) is not None
+    return re.search(rf"\bhas\(\s*{re.escape(path_of(node))}\s*\)", text) is not None

@@ -106,7 +106,7 @@ def _written(form: EdgeForm, place: str, known: _Known) -> _Way | None:
     leave = form.leave
     if leave is not None and (known.nodes[source].loop is None or form.on != "success"):
         told = f"`leave` says by which path a loop is left, and this is no edge by which a loop at `{source}` is left."
-        known.findings.refuse("CMP008", f"{place}/leave", told)
+        known.findings.refuse("CMP005", f"{place}/leave", told)
         leave = None
     return _Way(source, target, place, f"{place}/when", form.id, True, form.when or form.condition, form.on, leave)
 
