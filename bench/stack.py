@@ -1,0 +1,99 @@
+"""Servers and processes of a benchmark, each a process of its own, as in production: AOF everysec, journal on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.migrate import migrate
+from pointsman.adapters.redis.partition import Partition
+from pointsman.embedded.postgres import EmbeddedPostgres
+from pointsman.embedded.redis import EmbeddedRedis
+from pointsman.settings import child_environment
+
+ROOT = Path(__file__).parent.parent
+
+
+class Stack:
+    """Everything a workload needs. `coordinator` is the module that is run as the coordinator."""
+
+    def __init__(self, data_dir: Path, coordinator: str = "coordinator") -> None:
+        self.redis = EmbeddedRedis(data_dir / "redis", appendfsync="everysec")
+        self.postgres = EmbeddedPostgres(data_dir / "postgres")
+        self._data_dir = data_dir
+        self._modules = {"coordinator": [coordinator], "supervisor": ["supervisor"]}
+        self._modules["worker"] = ["pointsman.worker", str(ROOT / "bench" / "worker.py")]
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for server in (self.redis, self.postgres):
+            await asyncio.to_thread(server.start)
+            self._closing.callback(server.stop)
+        self._closing.callback(self._stop_children)
+        await migrate(self.postgres.dsn)
+        self.partition = await Partition.open(self.redis.url)
+        self._closing.push_async_callback(self.partition.aclose)
+        self.pool = await open_pool(self.postgres.dsn, name="bench")
+        self._closing.push_async_callback(self.pool.close)
+        for name, arguments in self._modules.items():
+            self._start(name, arguments)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._closing.aclose()
+
+    def _start(self, name: str, arguments: list[str]) -> None:
+        environment = child_environment(
+            {
+                "REDIS_URL": self.redis.url,
+                "DATABASE_URL": self.postgres.dsn,
+                "POINTSMAN_DATA_DIR": str(self._data_dir),
+                "LOG_LEVEL": "warning",
+            }
+        )
+        self._children[name] = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=ROOT)
+
+    def _stop_children(self) -> None:
+        for child in self._children.values():
+            child.send_signal(signal.SIGCONT)
+            child.terminate()
+        for child in self._children.values():
+            child.wait(timeout=20)
+
+    def hold(self, name: str) -> None:
+        """Stop a process where it stands."""
+        os.kill(self._children[name].pid, signal.SIGSTOP)
+
+    def let_go(self, name: str) -> None:
+        """Let a held process go on."""
+        os.kill(self._children[name].pid, signal.SIGCONT)
+
+    def rss(self) -> dict[str, float]:
+        """MiB of memory that each process holds."""
+        return {name: round(psutil.Process(child.pid).memory_info().rss / 2**20, 1) for name, child in self.alive()}
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU seconds that each process and server has used."""
+        pids = {name: child.pid for name, child in self.alive()} | {"redis": self.redis.pid or 0}
+        used = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
+        return {name: times.user + times.system for name, times in used.items()}
+
+    def alive(self) -> list[tuple[str, subprocess.Popen[bytes]]]:
+        """The processes; one that ended is an error."""
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                raise RuntimeError(f"{name} ended with {child.returncode}; what it printed is above")
+        return list(self._children.items())
