@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pointsman.base.ids import EdgeId, FrameId, pass_frame, token_id
+from pointsman.base.ids import EdgeId, FrameId, TokenId, pass_frame, token_id
 from pointsman.plan import Edge
 from pointsman.protocol.state import ErrorInfo
 from pointsman.step.draft import Arrival, Beginning, Draft
@@ -20,7 +20,10 @@ from pointsman.step.wait import activate_wait
 def run_queue(draft: Draft) -> None:
     """Work off what follows. Ends when nothing does, when the run has ended, or when a guard of the run trips."""
     while draft.queue and not draft.is_over:
-        match draft.queue.popleft():
+        item = draft.queue.popleft()
+        if not draft.has_frame(item.frame):
+            continue  # it ended while this was waiting: a branch that an `any` join absorbed
+        match item:
             case Arrival(edge, frame, how):
                 site = draft.program.sites[edge.target]
                 if len(site.ins) == 1:
@@ -28,7 +31,7 @@ def run_queue(draft: Draft) -> None:
                 elif (decision := arrive(draft, site, frame, edge, how)) is not None:
                     _deliver(draft, site, frame, live_edges(draft, site, frame), decision)
             case Beginning(site, frame):
-                _activate(draft, site, _enter(draft, site, frame), ())
+                _fire(draft, site, frame, ())
 
 
 _ALONE: dict[str, Decision] = {"live": "fire", "dead": "skip", "failed": "fail"}
@@ -37,7 +40,7 @@ _ALONE: dict[str, Decision] = {"live": "fire", "dead": "skip", "failed": "fail"}
 def _deliver(draft: Draft, site: Site, frame: FrameId, edges: tuple[Edge, ...], decision: Decision) -> None:
     match decision:
         case "fire":
-            _activate(draft, site, _enter(draft, site, frame), tuple(edge.id for edge in edges))
+            _fire(draft, site, frame, tuple(edge.id for edge in edges))
         case "skip":
             skip(draft, site, frame, "dead")
         case "fail":
@@ -56,8 +59,12 @@ def _enter(draft: Draft, site: Site, frame: FrameId) -> FrameId:
     return frame
 
 
-def _activate(draft: Draft, site: Site, frame: FrameId, edges: tuple[EdgeId, ...]) -> None:
-    token = token_id(frame, site.node.id)
+def _fire(draft: Draft, site: Site, frame: FrameId, edges: tuple[EdgeId, ...]) -> None:
+    activate(draft, site, token_id(_enter(draft, site, frame), site.node.id), edges)
+
+
+def activate(draft: Draft, site: Site, token: TokenId, edges: tuple[EdgeId, ...]) -> None:
+    """Activate a node in a frame that is open: `edges` are those that fired it."""
     draft.tokens_made += 1
     if _trips_guard(draft):
         return

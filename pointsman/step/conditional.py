@@ -72,17 +72,16 @@ class _Conditions:
 
 def evaluate_condition(draft: Draft, source: str, token: TokenId, output: Callable[[], Any], where: str) -> bool | None:
     """Whether a condition holds; None where it raised, which a `condition_failed` note then tells."""
-    expression = draft.program.expression(source)
-    reads = expression.references
-    given = {"output": output()} if "output" in reads.variables else {}
-    values = bindings(draft, reads, split_token(token)[0]) | given
+    expression, values = None, {}
     try:
+        expression = draft.program.expression(source)
+        values = bindings(draft, expression.references, split_token(token)[0])
+        if "output" in expression.references.variables:
+            values["output"] = output()
         return expression.test(values)
     except ExpressionError as wrong:
-        shown = msgspec.json.encode(values)[:MAX_SHOWN].decode(errors="replace")
-        draft.note(
-            "condition_failed",
-            token,
-            {"where": where, "expression": source, "error": str(wrong), "values": shown},
-        )
+        read = expression.values_read(values) if expression is not None else {}
+        shown = msgspec.json.encode(read)[:MAX_SHOWN].decode(errors="replace")
+        detail = {"where": where, "expression": source, "error": str(wrong), "values": shown}
+        draft.note("condition_failed", token, detail)
         return None

@@ -111,7 +111,7 @@ class Draft:
         self._closed: dict[TokenId, None] = {}
         self._withdrawn: dict[TokenId, str] = {}
         self._forgotten: list[TokenId] = []
-        self._frames_ended: list[FrameId] = []
+        self._frames_ended: dict[FrameId, None] = {}
 
     # The run ------------------------------------------------------------------------------------------------------
 
@@ -232,9 +232,9 @@ class Draft:
         if token in self.run.joins:
             self.unjoined.append(token)
 
-    def frame(self, frame: FrameId) -> Frame | None:
-        """An open frame."""
-        return self.frames.get(frame) or self.run.frames.get(frame)
+    def has_frame(self, frame: FrameId) -> bool:
+        """Whether a frame is open; the root always is."""
+        return not frame or frame in self.frames or (frame in self.run.frames and frame not in self._frames_ended)
 
     def open_frame(self, frame: FrameId, iteration: int) -> None:
         """Open a pass of a region."""
@@ -245,13 +245,12 @@ class Draft:
         """Close a frame; what was in it must have been closed before."""
         self.frames.pop(frame, None)
         if frame in self.run.frames:
-            self._frames_ended.append(frame)
+            self._frames_ended[frame] = None
 
     def frames_within(self, prefix: str) -> list[FrameId]:
         """Open frames whose path starts with `prefix`."""
-        ended = set(self._frames_ended)
         found = [frame for frame in (*self.run.frames, *self.frames) if frame.startswith(prefix)]
-        return [frame for frame in found if frame not in ended]
+        return [frame for frame in found if frame not in self._frames_ended]
 
     # The value ----------------------------------------------------------------------------------------------------
 

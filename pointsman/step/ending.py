@@ -12,9 +12,9 @@ from pointsman.plan import Edge
 from pointsman.protocol.state import ErrorInfo, OpenToken, Resolution, Result, RunStatus
 from pointsman.step.conditional import ConditionsFailed, choose
 from pointsman.step.draft import Arrival, Draft
-from pointsman.step.loop import begin_next_pass, cancelled, end_pass, judge
+from pointsman.step.loop import Verdict, begin_next_pass, cancelled, end_pass, judge
 from pointsman.step.program import Site
-from pointsman.step.values import value_of
+from pointsman.step.values import error_value, value_of
 
 
 def complete(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
@@ -23,7 +23,7 @@ def complete(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
     if site.closes is not None:
         _complete_pass(draft, site, token, result)
     elif site.is_branching:
-        _branch(draft, site, token, site.out)
+        _branch(draft, site, token, result, site.out)
     else:
         _leave(draft, site, token, ((edge, "live") for edge in site.out))
 
@@ -34,12 +34,17 @@ def skip(draft: Draft, site: Site, frame: FrameId, how: Resolution) -> None:
     if not site.enters:
         token = TokenId(f"{frame}:{site.node.id}")
         draft.end(token, result)
-        _leave(draft, site, token, ((edge, how) for edge in site.out))
+        skip_out(draft, site, token, how)
         return
     region = draft.program.regions[site.enters[0]]
     for node in region.nodes:
         draft.end(TokenId(f"{frame}:{node}"), result)
     resolve(draft, frame, ((edge, how) for edge in draft.program.sites[region.id].out))
+
+
+def skip_out(draft: Draft, site: Site, token: TokenId, how: Resolution) -> None:
+    """Resolve every out-edge of a node that was skipped alike."""
+    _leave(draft, site, token, ((edge, how) for edge in site.out))
 
 
 def fail(
@@ -57,7 +62,8 @@ def fail(
     if handled is not None:
         _leave(draft, site, token, handled)
     elif policy == "continue":
-        draft.failed, draft.error = True, draft.error or _failure_of(site, error)
+        draft.error = draft.error or draft.run.head.error or _failure_of(site, error)
+        draft.failed = True
         _leave(draft, site, token, ((edge, "failed") for edge in site.out))
     else:
         end_run(draft, "FAILED", _failure_of(site, error), "run_failed")
@@ -86,31 +92,33 @@ def _leave(draft: Draft, site: Site, token: TokenId, resolved: Iterable[tuple[Ed
 
 
 def _complete_pass(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
+    conclude_pass(draft, site, token, judge(draft, site, token, _output_of(draft, token)), result)
+
+
+def conclude_pass(draft: Draft, site: Site, token: TokenId, verdict: Verdict, result: Result) -> None:
+    """Go on as `verdict` says from a pass whose last node has ended: into another pass, or out by one of two paths."""
     assert site.closes is not None
-    verdict = judge(draft, site, token, _output_of(draft, token))
+    assert site.node.loop is not None
     if verdict == "again":
         begin_next_pass(draft, site.closes, split_token(token)[0])
         return
     draft.note("pass_ended", token, verdict)
-    path = "timeout" if verdict == "timeout" else "break"
-    candidates = [edge for edge in site.out if edge.on == "success" and (edge.leave or "break") == path]
+    candidates = [edge for edge in site.out if edge.on == "success" and (edge.leave or "break") == verdict]
     if verdict == "timeout" and not candidates:
-        passes = site.node.loop.max_iterations if site.node.loop else 0
-        error = ErrorInfo(
-            "loop_exhausted", f"its condition was still true after {passes} passes, and no timeout_path is set"
-        )
-        fail(draft, site, token, error, attempt=result.attempt)
+        passes = site.node.loop.max_iterations
+        told = f"its condition was still true after {passes} passes, and no timeout_path is set"
+        fail(draft, site, token, ErrorInfo("loop_exhausted", told), attempt=result.attempt)
         return
-    _branch(draft, site, token, candidates)
+    _branch(draft, site, token, result, candidates)
 
 
-def _branch(draft: Draft, site: Site, token: TokenId, edges: Iterable[Edge]) -> None:
+def _branch(draft: Draft, site: Site, token: TokenId, result: Result, edges: Iterable[Edge]) -> None:
     candidates = [edge for edge in edges if edge.on == "success"]
     try:
         resolved = choose(draft, site.node.route, candidates, token, _output_of(draft, token))
     except ConditionsFailed:
         message = "no condition on its out-edges could be evaluated to true, and no edge stands without one"
-        fail(draft, site, token, ErrorInfo("condition_error", message))
+        fail(draft, site, token, ErrorInfo("condition_error", message), attempt=result.attempt)
         return
     _leave(draft, site, token, _with_rest(site, resolved))
 
@@ -128,8 +136,7 @@ def _handlers(
     takers = [edge for edge in site.out if timed_out and edge.on == "timeout"]
     takers = takers or [edge for edge in site.out if edge.on == "error"]
     try:
-        output = {"error": {"type": error.type, "message": error.message}}
-        chosen = choose(draft, site.node.route, takers, token, lambda: output)
+        chosen = choose(draft, site.node.route, takers, token, lambda: error_value(error))
     except ConditionsFailed:
         return None
     return _with_rest(site, chosen) if any(how == "live" for _, how in chosen) else None
@@ -149,6 +156,8 @@ def _park(draft: Draft, token: TokenId, error: ErrorInfo, attempt: int) -> None:
     state = draft.token(token) or draft.run.tokens.get(token) or OpenToken("parked", attempt, activated_at=draft.now)
     for timer, armed in state.timers.items():
         draft.disarm(timer, armed)
-    draft.ended.pop(token, None)
-    draft.set_token(token, replace(state, state="parked", type="", timers={}, error=error))
+    # A node whose completion was taken before it failed (by its conditions, say) takes no second one.
+    taken = draft.ended.pop(token, None) is not None
+    least = state.attempt + 1 if taken else state.min_attempt
+    draft.set_token(token, replace(state, state="parked", type="", min_attempt=least, timers={}, error=error))
     draft.note("node_parked", token, {"type": error.type})

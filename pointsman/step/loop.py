@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from pointsman.base.ids import FrameId, NodeId, TokenId, parent_frame, pass_frame, split_pass, split_token, token_id
 from pointsman.plan import Region
-from pointsman.protocol.output import EMPTY
+from pointsman.protocol.output import EMPTY, inline
 from pointsman.protocol.state import OpenToken, Result
 from pointsman.step.conditional import evaluate_condition
 from pointsman.step.draft import Beginning, Draft
@@ -53,7 +55,8 @@ def end_pass(draft: Draft, region: Region, frame: FrameId) -> FrameId:
         if result is not None:
             outgoing.append((node, _standalone(draft, result)))
     for node, result in outgoing:
-        draft.ended[token_id(parent, node)] = result
+        above = draft.result(token_id(parent, node))
+        draft.ended[token_id(parent, node)] = result if node == region.id else _keeping_latest(result, above)
         draft.decoded.pop(token_id(parent, node), None)
     for node in region.nodes:
         draft.forget(token_id(frame, node))
@@ -78,6 +81,16 @@ def _cancel_open(draft: Draft, token: TokenId) -> None:
 def cancelled(draft: Draft, state: OpenToken, reason: str) -> Result:
     """The result of a token that is closed before it ended by itself."""
     return Result("cancelled", state.attempt, state.activated_at, draft.now, reason=reason)
+
+
+def _keeping_latest(result: Result, above: Result | None) -> Result:
+    """A node that did not complete in this pass keeps the output of the last pass in which it did (SEMANTICS §5)."""
+    if result.status == "completed" or above is None:
+        return result
+    latest = above.output
+    if above.status == "completed" and latest == EMPTY:
+        latest = inline(None)
+    return replace(result, output=latest)
 
 
 def _standalone(draft: Draft, result: Result) -> Result:

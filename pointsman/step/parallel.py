@@ -11,4 +11,6 @@ from pointsman.step.draft import Draft
 def passed_through(draft: Draft, sources: tuple[TokenId, ...]) -> Result:
     """A result whose output is that of its sources; at a start node, the run's input."""
     output = EMPTY if sources else draft.run.head.input
+    if len(sources) == 1 and (source := draft.result(sources[0])) is not None and source.of:
+        sources = source.of  # or a long chain of control nodes would have to be followed link by link
     return Result("completed", 1, draft.now, draft.now, output, sources)

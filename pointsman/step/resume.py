@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from pointsman.base.ids import TimerId
-from pointsman.protocol.state import OpenToken, Timer
-from pointsman.step.draft import RUN_TIMER, Draft, node_of
+from pointsman.protocol.state import OpenToken, Timer, TokenState
+from pointsman.step.draft import MAX_DISPATCHES, RUN_TIMER, Draft, node_of
 from pointsman.step.task import dispatch
+
+WAITING: Final[frozenset[TokenState]] = frozenset({"held", "queued"})
+"""States of tokens that go out as soon as they may."""
 
 
 def resume(draft: Draft) -> None:
     """Start the clocks of the run again and dispatch what was held."""
     draft.status = "RUNNING"
+    if draft.run.head.timer is not None:
+        draft.timer = _start(draft, RUN_TIMER, draft.run.head.timer)
     for token, state in draft.tokens():
         running = _rearm(draft, state)
         if running is not state:
             draft.set_token(token, running)
-        if running.state == "held":
-            dispatch(draft, draft.program.sites[node_of(token)], token, running)
-    if draft.run.head.timer is not None:
-        draft.timer = _start(draft, RUN_TIMER, draft.run.head.timer)
+    dispatch_waiting(draft)
 
 
-def dispatch_queued(draft: Draft) -> None:
-    """Dispatch tokens that were over the limit of an earlier transition, again up to the limit."""
+def dispatch_waiting(draft: Draft) -> None:
+    """Dispatch tokens that were held, or over the limit of an earlier transition, up to the limit of this one."""
     for token, state in draft.tokens():
-        if state.state == "queued":
-            dispatch(draft, draft.program.sites[node_of(token)], token, state)
+        if state.state not in WAITING:
+            continue
+        if len(draft.dispatches) >= MAX_DISPATCHES:
+            draft.more = True
+            return
+        dispatch(draft, draft.program.sites[node_of(token)], token, state)
+        if draft.is_over:
+            return
 
 
 def _rearm(draft: Draft, state: OpenToken) -> OpenToken:

@@ -18,7 +18,7 @@ from pointsman.step.draft import RUN_TIMER, Draft, node_of, nothing
 from pointsman.step.ending import end_run, fail
 from pointsman.step.pause import pause
 from pointsman.step.program import Program, Site
-from pointsman.step.resume import dispatch_queued, resume
+from pointsman.step.resume import WAITING, dispatch_waiting, resume
 from pointsman.step.retry import attempt_failed, attempt_over, try_again, worker_lost
 from pointsman.step.task import completed
 from pointsman.step.wait import wake
@@ -85,11 +85,9 @@ def _take(draft: Draft, signal: Signal) -> None:
     match signal:
         case Completed():
             token, state = _addressed(draft, signal.token, signal.node)
-            if signal.token is not None and not state.min_attempt <= signal.attempt <= state.attempt:
-                raise _Idle("late_attempt")
-            if state.state == "sleeping" or (state.state in ("held", "queued") and state.attempt == 1):
-                raise _Idle("not_dispatched")
-            completed(draft, _site(draft, token), token, state, signal)
+            site = _site(draft, token)
+            attempt = _handed_out(site, state, signal)
+            completed(draft, site, token, state, attempt, signal.output)
         case Failed():
             token, state = _addressed(draft, signal.token, signal.node)
             _out(state, signal.attempt if signal.token is not None else state.attempt)
@@ -110,9 +108,9 @@ def _take(draft: Draft, signal: Signal) -> None:
 def _take_command(draft: Draft, signal: Continue | Pause | Resume | Cancel) -> None:
     match signal:
         case Continue():
-            if draft.is_paused or not any(state.state == "queued" for state in draft.run.tokens.values()):
+            if draft.is_paused or not any(state.state in WAITING for state in draft.run.tokens.values()):
                 raise _Idle("nothing_queued")
-            dispatch_queued(draft)
+            dispatch_waiting(draft)
         case Pause():
             if draft.is_paused:
                 raise _Idle("already_paused")
@@ -159,6 +157,17 @@ def _site(draft: Draft, token: TokenId) -> Site:
             "The signal was set aside, the run goes on.",
         )
     return site
+
+
+def _handed_out(site: Site, state: OpenToken, signal: Completed) -> int:
+    """The attempt a completion comes from; any that was handed out will do, if it is not below `min_attempt`."""
+    newest = state.attempt if state.state in ("dispatched", "parked") else state.attempt - 1
+    attempt = newest if signal.token is None else signal.attempt
+    if site.node.kind != "task" or newest < 1:
+        raise _Idle("not_dispatched")
+    if not state.min_attempt <= attempt <= newest:
+        raise _Idle("late_attempt")
+    return attempt
 
 
 def _out(state: OpenToken, attempt: int) -> None:

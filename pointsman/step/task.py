@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from pointsman.base.errors import ExpressionError
 from pointsman.base.ids import EdgeId, Millis, TimerId, TokenId, job_id, split_token
-from pointsman.expr import TemplateErrors
-from pointsman.protocol.signal import Completed
+from pointsman.protocol.output import Output
 from pointsman.protocol.state import ErrorInfo, OpenToken, Result, Timer
 from pointsman.protocol.task import Task, encode_task
 from pointsman.protocol.transition import Dispatch
@@ -41,7 +40,7 @@ def dispatch(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None
         return
     try:
         config = _config(draft, site, token)
-    except (ExpressionError, TemplateErrors) as wrong:
+    except ExpressionError as wrong:
         fail(draft, site, token, ErrorInfo("template_error", str(wrong)), attempt=state.attempt)
         return
     state = _sent(draft, site, token, state)
@@ -50,18 +49,15 @@ def dispatch(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None
     draft.dispatches[token] = Dispatch(token, site.node.type, site.node.id, body)
 
 
-def completed(draft: Draft, site: Site, token: TokenId, state: OpenToken, signal: Completed) -> None:
+def completed(draft: Draft, site: Site, token: TokenId, state: OpenToken, attempt: int, output: Output) -> None:
     """A worker finished. The first completion wins, whichever attempt it came from."""
-    result = Result("completed", signal.attempt or state.attempt, state.activated_at, draft.now, signal.output)
-    complete(draft, site, token, result)
+    complete(draft, site, token, Result("completed", attempt, state.activated_at, draft.now, output))
 
 
 def _config(draft: Draft, site: Site, token: TokenId) -> Any:
     if site.node.config is None:
         return None
     template = draft.program.template(site)
-    if template.is_constant:
-        return site.node.config
     return template.render(bindings(draft, template.references, split_token(token)[0]))
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from pointsman.base.errors import ExpressionError
 from pointsman.base.ids import EdgeId, FrameId, NodeId, TokenId, parent_frame, split_pass, split_token, token_id
 from pointsman.expr import References
-from pointsman.protocol.output import EMPTY, Output, is_blob
-from pointsman.protocol.state import Result
+from pointsman.protocol.output import EMPTY, Output, inline, is_blob
+from pointsman.protocol.state import ErrorInfo, Result
 from pointsman.step.draft import Draft
 from pointsman.step.program import Site, ancestor
 
@@ -51,11 +52,28 @@ def _decode(draft: Draft, result: Result | None) -> Any:
         return value_of(draft, result.of[0])
     if result.of:
         return {split_token(token)[1]: value_of(draft, token) for token in result.of}
-    return msgspec.json.decode(output_bytes(draft, result.output))
+    if is_failure(result):
+        return error_value(result.error)
+    try:
+        return msgspec.json.decode(output_bytes(draft, result.output))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise ExpressionError("CEL031", f"an output that is to be read holds JSON that cannot be: {wrong}") from wrong
+
+
+def is_failure(result: Result) -> bool:
+    """Whether what a result passes on is its error: a node that failed, and nothing older is kept in its place."""
+    return result.status == "failed" and result.output == EMPTY
+
+
+def error_value(error: ErrorInfo | None) -> dict[str, Any]:
+    """What an `on: error` or `on: timeout` edge sees, and hands on, as the output of the node that failed."""
+    return {"error": {"type": error.type, "message": error.message} if error else None}
 
 
 def passed_on(draft: Draft, result: Result) -> Output:
     """The output of a result as one value of its own, for when the tokens it points at go away."""
+    if is_failure(result):
+        return inline(error_value(result.error))
     if not result.of:
         return result.output
     if len(result.of) == 1:
@@ -109,11 +127,11 @@ def payload_of(draft: Draft, sources: tuple[TokenId, ...]) -> Output:
 
 
 def lookup(draft: Draft, frame: FrameId, node: NodeId) -> TokenId | None:
-    """The latest activation of an earlier node that completed, looked up from `frame` outwards."""
+    """The activation that has the latest output of an earlier node, looked up from `frame` outwards."""
     while True:
         token = token_id(frame, node)
         result = draft.result(token)
-        if result is not None and result.status == "completed":
+        if result is not None and (result.status == "completed" or result.output != EMPTY):
             return token
         if not frame:
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from pointsman.base.errors import ExpressionError
 from pointsman.base.ids import EdgeId, TimerId, TokenId, split_token
 from pointsman.protocol.state import ErrorInfo, OpenToken
@@ -23,10 +25,11 @@ def activate_wait(draft: Draft, site: Site, token: TokenId, edges: tuple[EdgeId,
     except ExpressionError as wrong:
         fail(draft, site, token, ErrorInfo("wait_error", str(wrong)))
         return
+    if not delay:
+        wake(draft, site, token, state)
+        return
     timer = TimerId(f"wait:{token}")
-    draft.set_token(
-        token, OpenToken("sleeping", sources=edges, activated_at=draft.now, timers={timer: draft.arm(timer, delay)})
-    )
+    draft.set_token(token, replace(state, timers={timer: draft.arm(timer, delay)}))
 
 
 def wake(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None:
@@ -42,6 +45,6 @@ def _delay(draft: Draft, site: Site, token: TokenId) -> int:
     value = expression.evaluate(bindings(draft, expression.references, split_token(token)[0]))
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_WAIT_MS:
         raise ExpressionError(
-            "CEL090", f"`{wait}` of node `{site.node.id}` gave {value!r}; a wait is 0 or more milliseconds"
+            "CEL030", f"`{wait}` of node `{site.node.id}` gave {value!r}; a wait is 0 or more milliseconds"
         )
     return int(value)
