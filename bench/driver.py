@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import redis.asyncio
@@ -14,7 +14,7 @@ from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.run_store import RedisRunStore
-from pointsman.base.ids import Millis, RunId
+from pointsman.base.ids import RunId
 from pointsman.execute import Executor, Programs
 from pointsman.expr import engine
 from pointsman.plan import Plan, encode_plan
@@ -45,7 +45,7 @@ class Driver:
         for _ in range(count):
             self._made += 1
             run = RunId(f"bench-{self._made}")
-            made = Millis(nanoseconds() // 1_000_000)
+            made = await self.store.now()
             runs.append(NewRun(run, plan.name, None, definition, digest, self.engine.name, EMPTY, None, made))
         await asyncio.gather(*(self._runs.accept(run) for run in runs))
         return runs
@@ -89,10 +89,14 @@ class Driver:
     async def journalled(self) -> float:
         """Seconds until the journal has written everything and what ended is cleaned up."""
         began = nanoseconds()
-        async with redis.asyncio.Redis.from_url(self.stack.redis.url) as client:
-            while await client.xlen("wf.events"):
-                await asyncio.sleep(0.01)
+        await self.until_length("wf.events", lambda length: length == 0)
         return (nanoseconds() - began) / 1e9
+
+    async def until_length(self, stream: str, reached: Callable[[int], bool]) -> None:
+        """Wait until a stream has a length."""
+        async with redis.asyncio.Redis.from_url(self.stack.redis.url) as client, asyncio.timeout(PATIENCE_S):
+            while not reached(await client.xlen(stream)):
+                await asyncio.sleep(0.01)
 
     async def used_memory(self) -> int:
         """Bytes that Redis holds."""

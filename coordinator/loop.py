@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Protocol
 
-from coordinator.batch import Batch
 from pointsman.ports.signal_source import Delivery, SignalSource
+
+
+class Handler(Protocol):
+    """Sees a batch of signals to its end."""
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply what the signals change, all of them."""
+        ...
 
 
 class Loop:
     """Reads batches and sees each to its end before the next; the next is being read meanwhile."""
 
     def __init__(
-        self, source: SignalSource, batch: Batch, drain: asyncio.Event, size: int, block_ms: int, claim_idle_ms: int
+        self, source: SignalSource, batch: Handler, drain: asyncio.Event, size: int, block_ms: int, claim_idle_ms: int
     ) -> None:
         self._source = source
         self._batch = batch

@@ -1,0 +1,62 @@
+"""`python -m bench` (and `make bench`, `pointsman bench`): every workload beside its floor, a table, and JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import workloads
+from bench.driver import Driver
+from bench.floor import FloorDriver
+from bench.report import save, show
+from bench.stack import Stack
+
+
+def told(what: str) -> None:
+    """Say what is being done: it takes a while."""
+    print(what, file=sys.stderr, flush=True)
+
+
+async def measured(data_dir: str) -> dict[str, Any]:
+    """The figures, by name."""
+    figures: dict[str, Any] = {}
+    async with Stack(Path(data_dir) / "engine") as stack:
+        driver = Driver(stack, data_dir)
+        await asyncio.sleep(1)
+        told("W1: chains")
+        figures["w1.steps_per_s"] = await workloads.chains(driver)
+        rss = stack.rss()
+        figures |= {f"memory.{name}_mib": held for name, held in rss.items()}
+        told("W2: a lone run, and ping-pong")
+        hops, floor = await workloads.lone_run(driver), await workloads.floor_of_lone_run(driver)
+        figures |= {"w2.p50_ms": hops.p50, "w2.p99_ms": hops.p99, "w2.floor_p50_ms": floor.p50}
+        figures |= {"w2.ratio_to_floor": hops.p50 / floor.p50, "w2.p99_ratio_to_floor": hops.p99 / floor.p50}
+        told("W3: fan-outs")
+        figures["w3.steps_per_s"] = await workloads.fan_outs(driver)
+        told("W4: loops")
+        figures["w4.iterations_per_s"] = await workloads.loops(driver, 50)
+        figures["w4.lone_iterations_per_s"] = await workloads.loops(driver, 1)
+        figures["memory.redis_bytes_per_run"] = await workloads.bytes_per_run(driver)
+    told("W1's floor")
+    async with Stack(Path(data_dir) / "floor", coordinator="bench.floor_coordinator") as stack:
+        await asyncio.sleep(1)
+        figures["w1.floor_steps_per_s"] = await workloads.chains(FloorDriver(stack, data_dir))
+    figures["w1.ratio_to_floor"] = figures["w1.steps_per_s"] / figures["w1.floor_steps_per_s"]
+    return figures
+
+
+def main() -> int:
+    """Measure, show and save; 1 where a figure that binds falls short."""
+    with tempfile.TemporaryDirectory() as data_dir:
+        figures = uvloop.run(measured(data_dir))
+    save(figures)
+    return 0 if show(figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

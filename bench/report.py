@@ -1,0 +1,71 @@
+"""What was measured, as a table for people and as JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+
+class Demand(NamedTuple):
+    """A figure and what it must reach."""
+
+    name: str
+    text: str
+    least: float | None = None
+    most: float | None = None
+    binds: bool = True
+    """Ratios bind; absolute figures are guides: they depend on the machine."""
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` is good enough."""
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+
+
+DEMANDS = (
+    Demand("w1.steps_per_s", "W1 chain of 10, 1,000 runs at once: steps/s", least=8_000, binds=False),
+    Demand("w1.ratio_to_floor", "W1 to its floor", least=0.40),
+    Demand("w2.p50_ms", "W2 lone run of 200: hop p50, ms", most=0.7, binds=False),
+    Demand("w2.ratio_to_floor", "W2 p50 to ping-pong", most=2.0),
+    Demand("w2.p99_ratio_to_floor", "W2 p99 to ping-pong p50", most=5.0),
+    Demand("w3.steps_per_s", "W3 20 x fan-out of 100 and join: steps/s", least=6_000, binds=False),
+    Demand("w4.iterations_per_s", "W4 loop of 50, 50 runs at once: passes/s", least=2_000, binds=False),
+    Demand("w4.lone_iterations_per_s", "W4 one run alone: passes/s", least=900, binds=False),
+    Demand("memory.coordinator_mib", "coordinator at the end of W1, MiB", most=120),
+    Demand("memory.redis_bytes_per_run", "Redis bytes per active run of 10 nodes", most=8 * 1024),
+)
+
+
+def show(figures: dict[str, Any]) -> bool:
+    """Print the table; whether every figure that binds holds."""
+    table = Table(title="Pointsman benchmark")
+    for column, side in (("workload", "left"), ("measured", "right"), ("must", "right"), ("", "left")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for demand in DEMANDS:
+        value = figures[demand.name]
+        must = f">= {demand.least:,g}" if demand.least is not None else f"<= {demand.most:,g}"
+        verdict = "holds" if demand.holds(value) else "short"
+        table.add_row(demand.text, _shown(value), must if demand.binds else f"({must})", verdict)
+    Console().print(table)
+    return all(demand.holds(figures[demand.name]) for demand in DEMANDS if demand.binds)
+
+
+def save(figures: dict[str, Any]) -> None:
+    """Write the figures beside what they were measured on."""
+    nested: dict[str, Any] = {"machine": {"cpus": os.cpu_count(), "python": platform.python_version()}}
+    for name, value in figures.items():
+        group, _, key = name.partition(".")
+        nested.setdefault(group, {})[key] = value
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(nested, indent=2) + "\n")
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
