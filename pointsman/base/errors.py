@@ -17,6 +17,7 @@ PointsmanError                 carries `code`, `retryable`, and a message that s
 ├── BlobMissing                RUN: a reference to a blob that the store does not hold (`pointsman.ports`)
 ├── EditRefused                EDT: a patch that cannot be taken; nothing changed
 ├── RequestRefused             API: an HTTP request that cannot be served as asked
+│   └── Answered               the problem that the API answered the command line with (`pointsman.cli`)
 └── WorkerError                WRK: a handler or a worker cannot go on
 
 Codes and their pages: `pointsman/base/codes.py`, rendered to `docs/reference/errors.md`.

@@ -1,0 +1,84 @@
+"""Puts the commands together. Each lives in a module of its own; this is the one place that names them all."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+
+from pointsman.base.errors import PointsmanError
+from pointsman.cli import bring_up, definitions, dev, doctor, runs, watch
+from pointsman.cli.exits import ExitCode, exit_code
+from pointsman.cli.output import Output
+
+TRY, WRITE, RUNS, OPERATE = "Try it", "Write a workflow", "Run it", "Operate"
+
+
+def make_app() -> typer.Typer:
+    """The whole command line, as `pointsman` and `python -m pointsman.cli` run it."""
+    app = typer.Typer(
+        name="pointsman",
+        help="Workflows of AI agents and plain workers whose graph can be edited while they run.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    _add(app, TRY, dev=dev.dev)
+    _add(app, WRITE, validate=definitions.validate, graph=definitions.graph, schema=definitions.schema)
+    _add(app, RUNS, run=runs.run, runs=runs.runs, show=runs.show, watch=watch.watch, patch=runs.patch)
+    _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)
+    _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
+    _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, doctor=doctor.doctor)
+    return app
+
+
+def _add(app: typer.Typer, panel: str, **commands: Callable[..., None]) -> None:
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(_guarded(command))
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    @wraps(command)
+    def guarded(**values: Any) -> None:
+        with _errors_told(Output(as_json=values.get("as_json", False))):
+            command(**values)
+
+    return guarded
+
+
+@contextmanager
+def _errors_told(output: Output) -> Iterator[None]:
+    """Turn what a command raises into words and an exit code; nobody is shown a traceback."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except PointsmanError as error:
+        output.refuse(error)
+        raise typer.Exit(exit_code(error)) from None
+    except Exception as bug:
+        place = traceback.extract_tb(bug.__traceback__)[-1]
+        output.say(f"bug: {type(bug).__name__}: {bug} ({place.filename}:{place.lineno}). Please report this line.")
+        raise typer.Exit(ExitCode.BUG) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pointsman {version('pointsman')}")
+        raise typer.Exit
+
+
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The options of `pointsman` itself."""

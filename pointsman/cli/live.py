@@ -1,0 +1,82 @@
+"""A run shown while it goes: redrawn in place on a terminal, line by line elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.live import Live
+from rich.text import Text
+
+from pointsman.base.clock import SystemClock
+from pointsman.cli.client import Api, run_path
+from pointsman.cli.events import follow
+from pointsman.cli.output import Output
+from pointsman.cli.picture import picture
+from pointsman.cli.progress import Progress, run_status
+from pointsman.cli.timeline import line
+from pointsman.plan import Plan, decode_plan
+
+_LINES: Final = 8
+"""Of the timeline, below a picture that is redrawn."""
+
+Tell = Callable[[Mapping[str, Any], Text], None]
+"""Takes an event, and its line in the timeline."""
+
+
+def fetch_plan(api: Api, run: str) -> Plan:
+    """The plan that a run follows now."""
+    return decode_plan(msgspec.json.encode(api.get(run_path(run, "plan"))))
+
+
+def picture_of(plan: Plan, progress: Progress, width: int) -> Text:
+    """The plan with the state of each node."""
+    return picture(plan, progress.label, width)
+
+
+class Watching:
+    """One run being watched: its plan, its progress, its timeline."""
+
+    def __init__(self, api: Api, run: str) -> None:
+        self.progress = Progress(run)
+        self.timeline: list[Text] = []
+        self._api = api
+        self._run = run
+        self.plan = fetch_plan(api, run)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Every event, once it has been taken in."""
+        for event in follow(self._api, self._run):
+            if "patch" in event:
+                self.plan = fetch_plan(self._api, self._run)
+            self.progress.take(event)
+            self.timeline.append(line(event, self.progress.began or event["at"]))
+            yield event
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = picture_of(self.plan, self.progress, options.max_width)
+        yield Group(self.headline(), Text(), drawn, Text(), *self.timeline[-_LINES:])
+
+    def headline(self) -> Text:
+        """The run's id, status, revision, progress and time."""
+        progress = self.progress
+        until = progress.latest if progress.is_final else SystemClock().now()
+        seconds = max(0, until - (progress.began or until)) / 1_000
+        told = Text(f"{progress.run_id}  ", "bold").append_text(run_status(progress.status))
+        nodes = f"{progress.ended_nodes}/{len(self.plan.nodes)} nodes"
+        return told.append(f"  revision {progress.revision}  {nodes}  {seconds:.1f} s", "dim")
+
+
+def watch_run(api: Api, run: str, output: Output, tell: Tell) -> Watching:
+    """Follow a run until it is final: redrawn in place on a terminal, with `tell` for each event elsewhere."""
+    watching = Watching(api, run)
+    if not output.is_live:
+        for event in watching.events():
+            tell(event, watching.timeline[-1])
+        return watching
+    with Live(watching, console=output.out, refresh_per_second=10) as live:
+        for _ in watching.events():
+            live.refresh()
+    return watching
