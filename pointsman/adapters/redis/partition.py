@@ -76,11 +76,12 @@ class Partition:
         return status.decode(), rest
 
     async def know_types(self, types: Collection[str]) -> None:
-        """See to it that the streams of these task types have their group of workers, before anything is put there.
+        """See to it that the streams of these task types have their group of workers.
 
-        Where that is refused (memory is full) the tasks go out all the same: a worker makes the group when it starts.
+        A group made after the first task was put there sees it all the same. Where it is refused (memory is full)
+        the tasks wait: a worker makes the group when it starts, or the next task does.
         """
-        for name in set(types) - self._known_types:
+        for name in [name for name in types if name not in self._known_types]:
             create = ("XGROUP", "CREATE", self.keys.tasks(name), WORKERS, "0", "MKSTREAM")
             made, _ = await self.connection.exchange(pack([create, ("SADD", self.keys.task_types, name)]), 2)
             if made == b"OK" or str(made).startswith("BUSYGROUP"):

@@ -67,7 +67,6 @@ class RedisRunStore:
         change, keys = sealed.transition, self._keys
         head = opened_by(change, sealed.tip).head
         layout = lay_out(change, head_fields(head))
-        await self._partition.know_types(layout.types)
         names = (*keys.state(change.run_id), keys.timers, keys.signals, keys.outbox, keys.events)
         plans = (keys.ir(change.run_id), keys.plans, keys.plan(head.plan))
         streams = (keys.tasks(name) for name in layout.types)
@@ -80,6 +79,8 @@ class RedisRunStore:
             if why.code == _MEMORY_IS_FULL:
                 return "refused"
             raise
+        if status == "started":
+            await self._partition.know_types(layout.types)
         return _STARTS[status]
 
     async def load(self, runs: Sequence[RunId]) -> dict[RunId, Snapshot]:
@@ -95,11 +96,14 @@ class RedisRunStore:
 
     async def apply(self, links: Sequence[Link]) -> list[Outcome]:
         """Apply links in order, all in one round trip."""
-        calls = [await self._packed(link) for link in links]
+        types: set[str] = set()
+        calls = [self._packed(link, types) for link in links]
         answers = [self._connection.checked(answer) for answer in await self._call(calls)]
         outcomes = [_OUTCOMES[answer[0]] for answer in answers]
         if "fenced" in outcomes:
             await self._partition.rejoin()
+        elif "applied" in outcomes:
+            await self._partition.know_types(types)
         return outcomes
 
     async def plan(self, digest: Digest) -> bytes | None:
@@ -140,7 +144,7 @@ class RedisRunStore:
         """Everything in the database, by key."""
         return await read_everything(self._connection)
 
-    async def _packed(self, link: Link) -> bytes:
+    def _packed(self, link: Link, types: set[str]) -> bytes:
         sealed, keys = link.sealed, self._keys
         change = sealed.transition
         known = keys.packed_run(change.run_id)
@@ -148,7 +152,7 @@ class RedisRunStore:
         if change.is_empty:
             return pack_call(self._apply_sha, _FIXED_KEYS, known, (), (*told, "", "", "", "", "", ""))
         layout = lay_out(change, changed_fields(change))
-        await self._partition.know_types(layout.types)
+        types.update(layout.types)
         names = [keys.tasks(name) for name in layout.types]
         digest = ""
         if change.patch is not None:
