@@ -117,7 +117,8 @@ CREATE TABLE journal_alarms (
     body bytea NOT NULL,
     detail text NOT NULL,
     raised_at bigint NOT NULL DEFAULT unix_millis(),
-    UNIQUE (run_id, epoch, seq, kind, tip),
+    content bytea NOT NULL GENERATED ALWAYS AS (sha256(body)) STORED,
+    CONSTRAINT journal_alarms_are_raised_once UNIQUE (run_id, epoch, seq, kind, content),
     CONSTRAINT journal_alarms_have_a_known_kind CHECK (kind IN ('other_content', 'unreadable', 'projection_refused'))
 );
 

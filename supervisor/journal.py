@@ -54,7 +54,7 @@ class Journal:
         self._batch = batch
         self._linger_s = linger_ms / 1000
         self._renew_ms = lease_ttl_ms // RENEWALS
-        self._write_at = 0.0
+        self._write_at = float("-inf")
 
     async def run(self) -> None:
         """Write, or stand by for whoever writes, until drained."""

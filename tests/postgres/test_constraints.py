@@ -89,8 +89,11 @@ ILLEGAL = {
     "events_pkey": "INSERT INTO events VALUES ('run_1', 1, 1, 'other', 1, 'start', '')",
     "events_count_from_one": "INSERT INTO events VALUES ('run_1', 1, 0, 'tip', 1, 'start', '')",
     "events_have_a_tip": "INSERT INTO events VALUES ('run_1', 1, 2, '', 1, 'start', '')",
-    "journal_alarms_pkey": "INSERT INTO journal_alarms OVERRIDING SYSTEM VALUE SELECT * FROM journal_alarms",
-    "journal_alarms_run_id_epoch_seq_kind_tip_key": (
+    "journal_alarms_pkey": (
+        "INSERT INTO journal_alarms (id, kind, run_id, epoch, seq, tip, body, detail) OVERRIDING SYSTEM VALUE "
+        "SELECT id, kind, run_id, epoch, seq, tip, 'other', detail FROM journal_alarms"
+    ),
+    "journal_alarms_are_raised_once": (
         "INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail) "
         "SELECT kind, run_id, epoch, seq, tip, body, detail FROM journal_alarms"
     ),

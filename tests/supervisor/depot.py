@@ -1,0 +1,165 @@
+"""Real servers with runs on them: what the API, the coordinators and the workers of a system would have done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.documents import Documents
+from pointsman.adapters.postgres.journal import LeasedWriter, PostgresJournal
+from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.redis.event_source import RedisEventSource
+from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.crashpoints import Crasher
+from pointsman.base.ids import RunId
+from pointsman.execute import Executor, Programs
+from pointsman.metrics import Metrics
+from pointsman.plan import Plan, encode_plan
+from pointsman.ports.journal import JournalEvent
+from pointsman.ports.run_index import NewRun, RunRow
+from pointsman.ports.run_store import Link
+from pointsman.protocol.output import EMPTY, inline
+from pointsman.protocol.signal import Completed, Signal
+from pointsman.protocol.transition import seal
+from pointsman.service import Exit, Service
+from pointsman.settings import Settings
+from pointsman.step import step
+from supervisor.completion import Completion
+from supervisor.journal import Journal
+from tests.support.driven import token
+from tests.support.plans import plan, task
+
+if TYPE_CHECKING:
+    from pointsman.adapters.postgres.connect import Pool
+
+ENGINE = "cel-cpp"
+CHAIN = plan(task("a"), task("b"), task("c"), "a->b->c")
+
+
+class Depot:
+    """One Redis, one Postgres, and whatever a test does to them."""
+
+    def __init__(self, dsn: str, pool: Pool, partition: Partition) -> None:
+        self.dsn = dsn
+        self.pool = pool
+        self.partition = partition
+        self.store = RedisRunStore(partition)
+        self.index = Runs(pool)
+        self.documents = Documents(pool)
+        self.journal = PostgresJournal(pool)
+        self.programs = Programs(self.store)
+        self.executor = Executor(self.store, self.programs, open_blobs("memory://"), 32_768)
+        self.metrics = Metrics()
+
+    # What the API does ----------------------------------------------------------------------------------------------
+
+    async def accept(self, run_id: str = "run_1", made_of: Plan = CHAIN, **fields: Any) -> NewRun:
+        """Accept a run."""
+        digest = await self.documents.put_plan(encode_plan(made_of))
+        definition = await self.documents.put_definition(b"{}")
+        told = {"input": EMPTY, "metadata": None, "created_at": await self.store.now(), **fields}
+        run = NewRun(RunId(run_id), made_of.name, None, definition, digest, ENGINE, **told)
+        assert (await self.index.accept(run)).outcome == "accepted"
+        return run
+
+    async def start(self, run_id: str = "run_1", made_of: Plan = CHAIN) -> RunId:
+        """Accept a run and start it."""
+        run = await self.accept(run_id, made_of)
+        assert await self.executor.start(run.head(), encode_plan(made_of)) == "started"
+        return run.run_id
+
+    # What workers and coordinators do -------------------------------------------------------------------------------
+
+    async def take(self, signal: Signal) -> None:
+        """Step and apply one signal."""
+        snapshot = (await self.store.load([signal.run_id]))[signal.run_id]
+        program = await self.programs.of(snapshot.head)
+        change = step(program, snapshot, signal, await self.store.now())
+        assert await self.store.apply([Link(seal(change))]) == ["applied"]
+
+    async def complete(self, run: RunId, *nodes: str) -> None:
+        """Complete the first attempts of nodes, one after the other."""
+        for node in nodes:
+            await self.take(Completed(run, token(node), 1, inline({"did": node})))
+
+    async def run_through(self, run_id: str = "run_1") -> RunId:
+        """Start a run of the chain and see it to its end."""
+        run = await self.start(run_id)
+        await self.complete(run, "a", "b", "c")
+        return run
+
+    # What can be seen -----------------------------------------------------------------------------------------------
+
+    async def is_written(self, run: RunId, seq: int) -> bool:
+        """Whether a run's journal reaches `seq`, and nothing waits to be written."""
+        return await self.journal.position(run) >= seq and not await self.streamed()
+
+    async def streamed(self) -> list[JournalEvent]:
+        """The events that stand on the stream."""
+        source = RedisEventSource(self.partition)
+        events = [streamed.event for streamed in await source.read(100_000, 0)]
+        await source.aclose()
+        return events
+
+    async def keys(self, run: RunId) -> list[str]:
+        """The keys that a run has in Redis."""
+        return sorted(str(key) for key in await self.store.dump() if str(run) in str(key).split(":"))
+
+    async def row(self, run: RunId) -> RunRow:
+        """A run as Postgres knows it."""
+        row = await self.index.get(run)
+        assert row is not None
+        return row
+
+    async def put(self, *events: JournalEvent) -> None:
+        """Put events on the stream, past everything that makes them."""
+        for event in events:
+            told = ("run_id", event.run_id, "epoch", event.epoch, "seq", event.seq, "tip", event.tip)
+            await self.partition.connection.ask("XADD", "wf.events", "*", *told, "event", event.body)
+
+    async def alarms(self) -> list[tuple[str, str, int]]:
+        """What was found amiss with events."""
+        rows = await self.pool.fetch("SELECT kind, run_id, seq FROM journal_alarms ORDER BY id")
+        return [tuple(row) for row in rows]
+
+    # The supervisor's own -------------------------------------------------------------------------------------------
+
+    def completion(self) -> Completion:
+        """The completion of one supervisor."""
+        return Completion(self.store, self.index, self.metrics, Crasher())
+
+    def writing(self, drain: asyncio.Event, source: RedisEventSource, **settings: Any) -> Journal:
+        """The journal of one supervisor."""
+        told = {"batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
+        writer = LeasedWriter(self.dsn, 0, told["lease_ttl_ms"], self.metrics)
+        return Journal(source, writer, self.completion(), self.store, drain, self.metrics, Crasher(), **told)
+
+    @asynccontextmanager
+    async def journalling(self, **settings: Any) -> AsyncIterator[Service]:
+        """A supervisor at work that has this one duty; drained at the end."""
+        service, source = Service(Settings()), RedisEventSource(self.partition)
+        journal = self.writing(service.drain, source, **settings)
+        running = asyncio.create_task(service.run({"journal": journal.run}))
+        try:
+            yield service
+        finally:
+            service.drain.set()
+            assert await running is Exit.DRAINED
+            await source.aclose()
+
+
+@asynccontextmanager
+async def depot_on(dsn: str, redis_url: str) -> AsyncIterator[Depot]:
+    """A depot on these servers."""
+    partition = await Partition.open(redis_url)
+    pool = await open_pool(dsn, name="test", size=5)
+    try:
+        yield Depot(dsn, pool, partition)
+    finally:
+        pool.terminate()
+        await partition.aclose()

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+
+from pointsman.base.ids import Millis, RunId
+from pointsman.plan import encode_plan
+from pointsman.ports.run_index import NewRun
+from pointsman.protocol.output import inline
+from supervisor.reconcile import Reconcile
+from tests.supervisor.depot import CHAIN, Depot
+from tests.support.journalled import Story
+from tests.support.plans import plan, task
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def drain() -> asyncio.Event:
+    """Set by a test that wants the duty to end."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+def reconcile(depot: Depot, drain: asyncio.Event) -> Reconcile:
+    """The duty, for runs accepted a second ago or earlier."""
+    return Reconcile(
+        depot.index, depot.documents, depot.executor, depot.store.now, drain, depot.metrics, interval_ms=1_000
+    )
+
+
+async def accept_long_ago(depot: Depot, run_id: str = "run_1", **fields: Any) -> NewRun:
+    return await depot.accept(run_id, created_at=Millis(await depot.store.now() - 60_000), **fields)
+
+
+async def open_runs(depot: Depot, *runs: str) -> set[str]:
+    return set(await depot.store.load([RunId(run) for run in runs]))
+
+
+async def test_a_run_that_was_accepted_and_not_started_is_started(depot: Depot, reconcile: Reconcile) -> None:
+    # Given a run whose acceptor died before it could start it
+    run = await accept_long_ago(depot, input=inline({"order": 7}), metadata={"team": "blue"})
+    # When accepted and started runs are compared, by two supervisors
+    await asyncio.gather(reconcile.start_what_was_accepted(), reconcile.start_what_was_accepted())
+    # Then it runs as it was accepted, once
+    snapshot = (await depot.store.load([run.run_id]))[run.run_id]
+    assert (snapshot.head.status, snapshot.head.input, snapshot.head.metadata) == ("RUNNING", run.input, run.metadata)
+    assert list(snapshot.tokens) == [":a"]
+    assert len(await depot.streamed()) == 1
+    assert depot.metrics.runs_reconciled._value.get() == 1
+
+
+async def test_a_run_accepted_just_now_is_left_to_its_acceptor(depot: Depot, reconcile: Reconcile) -> None:
+    await depot.accept()
+    await reconcile.start_what_was_accepted()
+    assert await open_runs(depot, "run_1") == set()
+
+
+async def test_a_run_that_is_in_the_journal_is_not_started_again(depot: Depot, reconcile: Reconcile) -> None:
+    # Given a run that ended and left Redis, and one whose journal has only just begun
+    await accept_long_ago(depot, "run_1")
+    await depot.journal.append(Story("run_1").start().end().events)
+    # When accepted and started runs are compared
+    await reconcile.start_what_was_accepted()
+    # Then there is nothing to start
+    assert await open_runs(depot, "run_1") == set()
+
+
+async def test_a_run_that_runs_already_is_left_alone(depot: Depot, reconcile: Reconcile) -> None:
+    # Given a run that was started, of which the journal has not heard yet
+    run = await accept_long_ago(depot)
+    await depot.executor.start(run.head(), encode_plan(CHAIN))
+    before = await depot.store.dump()
+    # When accepted and started runs are compared
+    await reconcile.start_what_was_accepted()
+    # Then not a byte of it differs
+    assert await depot.store.dump() == before
+    assert depot.metrics.runs_reconciled._value.get() == 0
+
+
+async def test_a_run_that_cannot_be_started_keeps_no_other_from_it(depot: Depot, reconcile: Reconcile) -> None:
+    # Given a run whose plan was written by a newer release, and a run behind it
+    newer = plan(task("a"), format=99)
+    await accept_long_ago(depot, "run_1", made_of=newer)
+    await accept_long_ago(depot, "run_2")
+    # When both are to be started
+    with structlog.testing.capture_logs() as logs:
+        await reconcile.start_what_was_accepted()
+    # Then the second one runs, and the first is complained about
+    assert await open_runs(depot, "run_1", "run_2") == {"run_2"}
+    assert [(line["run_id"], line["code"]) for line in logs if line["event"] == "start_failed"] == [("run_1", "RUN001")]
+
+
+async def test_many_accepted_runs_are_started_page_by_page(depot: Depot, reconcile: Reconcile) -> None:
+    names = [f"run_{number}" for number in range(150)]
+    for name in names:
+        await accept_long_ago(depot, name)
+    await reconcile.start_what_was_accepted()
+    assert await open_runs(depot, *names) == set(names)
+
+
+async def test_comparing_goes_on_until_the_service_drains(
+    depot: Depot, reconcile: Reconcile, drain: asyncio.Event
+) -> None:
+    running = asyncio.create_task(reconcile.run())
+    await accept_long_ago(depot)
+    await eventually(lambda: open_runs(depot, "run_1"))
+    drain.set()
+    await running

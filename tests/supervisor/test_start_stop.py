@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from pointsman.adapters.postgres.watch import JournalWatch
+from pointsman.adapters.redis.backlog import RedisBacklog
+from pointsman.adapters.redis.event_source import RedisEventSource
+from pointsman.adapters.redis.workers import WorkerRegistry
+from supervisor.backlog import BacklogGauges
+from supervisor.reclaim import Reclaim
+from supervisor.reconcile import Reconcile
+from supervisor.stuck import Stuck
+from supervisor.timers import Timers
+from tests.supervisor.depot import Depot
+from tests.support.start_stop import MakeLoop, stress
+
+
+def watching(depot: Depot, drain: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """A journal watch as a loop: open until drained."""
+
+    async def run() -> None:
+        async with JournalWatch(depot.pool, depot.dsn):
+            await drain.wait()
+
+    return run
+
+
+MakeDuty = Callable[[Depot, asyncio.Event, RedisEventSource], Callable[[], Awaitable[None]]]
+
+DUTIES: dict[str, MakeDuty] = {
+    "journal": lambda depot, drain, source: depot.writing(drain, source).run,
+    "timers": lambda depot, drain, _: Timers(depot.store, drain, depot.metrics, batch=8).run,
+    "reclaim": lambda depot, drain, _: Reclaim(WorkerRegistry(depot.partition), drain, depot.metrics).run,
+    "reconcile": lambda depot, drain, _: (
+        Reconcile(
+            depot.index, depot.documents, depot.executor, depot.store.now, drain, depot.metrics, interval_ms=5
+        ).run
+    ),
+    "stuck": lambda depot, drain, _: Stuck(depot.store, depot.index, drain, depot.metrics, stuck_after_ms=5).run,
+    "backlog": lambda depot, drain, _: BacklogGauges(RedisBacklog(depot.partition), drain, depot.metrics).run,
+    "watch": lambda depot, drain, _: watching(depot, drain),
+}
+
+
+@pytest.mark.parametrize("name", DUTIES)
+async def test_every_duty_can_be_started_and_stopped_at_any_moment(depot: Depot, name: str) -> None:
+    # Given a depot with something to do
+    await depot.run_through()
+    source = RedisEventSource(depot.partition)
+    make: MakeLoop = lambda drain: DUTIES[name](depot, drain, source)  # noqa: E731
+    # When the duty is started and stopped in every way, then it ended each time and left nothing running
+    await stress(make)
+    await source.aclose()
