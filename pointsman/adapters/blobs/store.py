@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ _FAILED: Final = (BaseError, OSError)
 class ObjectBlobStore:
     """The adapter of `pointsman.ports.blob_store.BlobStore`.
 
+    Threads of ours, not obstore's async functions: a thread of theirs still touches Python objects after it has handed
+    over a result, and a process that ends in that moment is aborted (one of four that end right after).
+
     Blobs lie at `<two hexadecimal digits>/<sha256>` below the URL. What a store raises that is not `BlobMissing` is
     `ServerUnavailable`, SRV030.
     """
@@ -33,7 +37,7 @@ class ObjectBlobStore:
         """Store bytes. Bytes that are there already are written again: a sweep spares what is young."""
         digest = hashlib.sha256(data).hexdigest()
         try:
-            await obstore.put_async(self._store, _path(digest), data)
+            await asyncio.to_thread(obstore.put, self._store, _path(digest), data)
         except _FAILED as why:
             raise _unavailable(self._url, why) from why
         return f"{BLOB_SCHEME}{digest}"
@@ -46,8 +50,7 @@ class ObjectBlobStore:
         """
         digest = ref.removeprefix(BLOB_SCHEME)
         try:
-            found = await obstore.get_async(self._store, _path(digest))
-            data = bytes(await found.bytes_async())
+            data = await asyncio.to_thread(self._load, digest)
         except FileNotFoundError:
             raise BlobMissing(
                 "SRV031",
@@ -63,6 +66,9 @@ class ObjectBlobStore:
                 "used. Restore it from a backup.",
             )
         return data
+
+    def _load(self, digest: str) -> bytes:
+        return bytes(obstore.get(self._store, _path(digest)).bytes())
 
 
 def open_blobs(url: str) -> ObjectBlobStore:
