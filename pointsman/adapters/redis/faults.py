@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pointsman.adapters.redis.address import Address
 from pointsman.base.errors import ServerUnavailable
 
+_IN_SCRIPT: Final = re.compile(r": -([A-Z]+) ")
 _REFUSED: Final[dict[str, tuple[str, bool, str]]] = {
     "NOAUTH": ("SRV003", False, "asks for a password and was given none. Set REDIS_PASSWORD or put it in REDIS_URL"),
     "WRONGPASS": ("SRV003", False, "refuses the user or password it was given. Correct REDIS_PASSWORD or REDIS_URL"),
@@ -38,7 +40,9 @@ def unavailable(code: str, message: str, *, retryable: bool = True) -> ServerUna
 def refused(address: Address, answer: Exception) -> ServerUnavailable:
     """The error for an error that Redis answered with."""
     text = str(answer)
-    kind = text.partition(" ")[0]
+    # Redis 6.2 wraps what a command inside a script answered: `ERR Error running script (…): @user_script: 7: -OOM …`.
+    inner = _IN_SCRIPT.search(text)
+    kind = inner[1] if inner else text.partition(" ")[0]
     if "invalid password" in text or "without any password configured" in text:
         kind = "WRONGPASS"
     if kind in _REFUSED:

@@ -19,6 +19,8 @@ REJECTED_BYTES: Final = 65_536
 """How much is kept of each."""
 INTAKE_BATCH: Final = 500
 _GRACE_S: Final = 10.0
+_LEAST_BLOCK_MS: Final = 10
+"""Redis 6.2 rounds the timeout of BLMOVE down to milliseconds, and takes 0.001 for zero: for ever."""
 _FULL_PAUSE_S: Final = 0.1
 _MEMORY_IS_FULL: Final = "SRV008"
 _GIVEN_BEFORE: Final = b"0"
@@ -86,7 +88,7 @@ class RedisSignalSource:
         if moved or not block_ms:
             return moved
         pushed, staging = self._keys.pushed, self._keys.staging
-        seconds = block_ms / 1000
+        seconds = max(block_ms, _LEAST_BLOCK_MS) / 1000
         try:
             await self._moving.ask(
                 "BLMOVE", pushed, staging, "LEFT", "RIGHT", str(seconds), patience_s=seconds + _GRACE_S

@@ -1,0 +1,1 @@
+"""One file a Lua script, on a real server."""
