@@ -113,6 +113,13 @@ CODES: dict[str, Page] = {
         "The node failed with `wait_error`.",
         "Make it give a number of milliseconds.",
     ),
+    "CEL031": Page(
+        "An output that cannot be read",
+        "An expression reads an output that is no JSON Python can hold: text that is not UTF-8, a number far too large, "
+        "or lists nested thousands deep.",
+        "What read it failed: a condition counts as false, a template fails its node with `template_error`.",
+        "Correct the worker that sends it. Outputs that nothing reads are passed on unseen.",
+    ),
     # CFG: settings ---------------------------------------------------------------------------------------------
     "CFG001": Page(
         "A setting cannot be used",
@@ -167,6 +174,12 @@ CODES: dict[str, Page] = {
         "POINTSMAN_API_KEYS_FILE names a file that does not exist or that this user may not read.",
         "The process did not start.",
         "Create the file, correct the path, or let the user of the process read it.",
+    ),
+    "CFG010": Page(
+        "The file of API keys has a line that cannot be used",
+        "A line of POINTSMAN_API_KEYS_FILE is not a name, a space and the Argon2 hash of a key, or a name comes twice.",
+        "The process did not start.",
+        "Correct the line; docs/howto/use-the-api.md shows how to make one.",
     ),
     # SRV: servers ----------------------------------------------------------------------------------------------
     "SRV001": Page(
@@ -258,7 +271,7 @@ CODES: dict[str, Page] = {
     ),
     "SRV021": Page(
         "The port is taken",
-        "Another process listens on the port that an embedded server was to use.",
+        "Another process listens on the port that an embedded server, or the API of `pointsman dev`, was to use.",
         "The server was not started; the other process was left alone.",
         "Stop the other process, or choose another port.",
     ),
@@ -351,6 +364,24 @@ CODES: dict[str, Page] = {
         "The process did not start and exited with status 3.",
         "Stop the other process, or choose another port (0 for none) or address.",
     ),
+    "SRV070": Page(
+        "A process did not start",
+        "A process that `pointsman dev` started ended, or the API did not become ready, while everything was starting.",
+        "Everything that was started was stopped; the data is unharmed.",
+        "See what the process said; it is printed above the error.",
+    ),
+    "SRV071": Page(
+        "The API cannot be reached",
+        "The command line got no answer from the API: it is not running, or its address is another.",
+        "Nothing is known to have been done. Asking again is safe; a start with --idempotency-key or --run-id too.",
+        "Start it with `pointsman dev`, or name it with --api-url or POINTSMAN_API_URL.",
+    ),
+    "SRV072": Page(
+        "It is not our API",
+        "What listens at the address answers HTTP, but not as our API does: a proxy, or another service.",
+        "What was asked was not done.",
+        "Correct --api-url or POINTSMAN_API_URL.",
+    ),
     "SRV060": Page(
         "The run would not hold still",
         "The run moved on each time the command was about to be applied.",
@@ -382,6 +413,19 @@ CODES: dict[str, Page] = {
         "A blob holds other bytes than were stored under its name.",
         "It was not used; nothing was changed.",
         "Restore the blob from a backup.",
+    ),
+    "SRV051": Page(
+        "A server was not reached yet",
+        "The API has only just started and has not connected to Redis or Postgres so far.",
+        "The request was not carried out.",
+        "Send it again in a moment; `/readyz` says what is missing.",
+        503,
+    ),
+    "SRV053": Page(
+        "The port of the API is taken",
+        "Another process listens on the address and port of the API, or the address is not this machine's.",
+        "The API was not started and exited with status 3; the other process was left alone.",
+        "Stop the other process, or choose another port with PORT.",
     ),
     # SIG: signals set aside ------------------------------------------------------------------------------------
     "SIG001": Page(
@@ -449,6 +493,20 @@ CODES: dict[str, Page] = {
         "Start a new run.",
         409,
     ),
+    "RUN005": Page(
+        "No such run",
+        "No run of that id was ever accepted.",
+        "Nothing was changed.",
+        "List the runs there are: `pointsman runs`.",
+        404,
+    ),
+    "RUN006": Page(
+        "The run is not in Redis yet",
+        "The run is accepted and not final, and Redis does not hold it: it is about to be started, or recovered.",
+        "The command was not carried out.",
+        "Send it again in a moment. If this lasts, see that a supervisor is running.",
+        503,
+    ),
     "RUN007": Page(
         "A signal for a node the plan lacks",
         "The run's current revision has no such node; a patch may have removed it.",
@@ -514,6 +572,134 @@ CODES: dict[str, Page] = {
         500,
     ),
     # API: HTTP -------------------------------------------------------------------------------------------------
+    "API001": Page(
+        "Nothing there",
+        "The address of the request is none that the API has.",
+        "Nothing was done.",
+        "Look the address up in /openapi.json.",
+        404,
+    ),
+    "API002": Page(
+        "The method is not allowed",
+        "The address exists, and does not take this method.",
+        "Nothing was done.",
+        "Use one of those that the header `Allow` lists.",
+        405,
+    ),
+    "API003": Page(
+        "The body is not JSON",
+        "The body cannot be read as JSON in UTF-8; the problem says where.",
+        "Nothing was changed.",
+        "Send valid JSON.",
+        400,
+    ),
+    "API004": Page(
+        "The body is of another kind",
+        "The header `Content-Type` is missing, or names a kind of body that the address does not take.",
+        "The body was not read; nothing was changed.",
+        "Send the Content-Type that the message names: for JSON `application/json`.",
+        415,
+    ),
+    "API005": Page(
+        "The body is too large",
+        "The body has more than 8 MiB.",
+        "Nothing was changed.",
+        "Keep large data in a store of your own and send a reference to it.",
+        413,
+    ),
+    "API006": Page(
+        "The request is not what is asked for",
+        "A field or parameter is missing, unknown, or not of the kind or within the bounds that are asked for. Each is "
+        "listed, with its place: a pointer into the body, or `/query/…`, `/path/…`, `/header/…`.",
+        "Nothing was changed.",
+        "Correct every place listed; /openapi.json describes each request.",
+        422,
+    ),
+    "API007": Page(
+        "No known API key",
+        "The API has keys, and the request came without one or with one that it does not know.",
+        "Nothing was done.",
+        "Send `Authorization: Bearer <key>`.",
+        401,
+    ),
+    "API008": Page(
+        "Addressed to another host",
+        "The API has no keys and so serves this machine alone, and the header `Host` is none of the machine's own "
+        "names: a web page may have pointed its own name here.",
+        "Nothing was done.",
+        "Call it as localhost or 127.0.0.1, or set an API key.",
+        421,
+    ),
+    "API009": Page(
+        "Sent by a foreign web page",
+        "The API has no keys, and the header `Origin` says that a page from elsewhere sent the request.",
+        "Nothing was done.",
+        "Call from a page that the API itself serves, or set an API key.",
+        403,
+    ),
+    "API010": Page(
+        "No such workflow",
+        "No workflow of that name, or not that version of it, was ever published.",
+        "Nothing was changed.",
+        "List the workflows there are: GET /api/v1/workflows.",
+        404,
+    ),
+    "API011": Page(
+        "A workflow needs a name",
+        "The definition has no `name`, or one that cannot stand in an address.",
+        "It was not published.",
+        "Give it a `name` of at most 200 printable characters without a slash.",
+        422,
+    ),
+    "API012": Page(
+        "The run id is taken",
+        "There is a run of that id already.",
+        "That run is as it was; no other was accepted.",
+        "Choose another run_id, or none. To send a request again safely, use `Idempotency-Key`.",
+        409,
+    ),
+    "API013": Page(
+        "The Idempotency-Key was used before",
+        "The key came with another request: another body, or other parameters.",
+        "Nothing was done.",
+        "Use a new key for each request, and the same one only to send the very same request again.",
+        422,
+    ),
+    "API014": Page(
+        "The same request is being carried out",
+        "A request with this Idempotency-Key has begun and was not answered yet, or was not confirmed.",
+        "It was not begun again.",
+        "Send it again in a moment; a key whose request was never answered is free after a minute.",
+        409,
+    ),
+    "API015": Page(
+        "The run has another revision",
+        "The header `If-Match` names a revision that is not the run's.",
+        "Nothing was changed.",
+        "Read the definition again, whose `ETag` is the revision, and see whether the patch still means the same.",
+        412,
+    ),
+    "API016": Page(
+        "Done, but not durable yet",
+        "The run was changed in Redis, and the journal has not written that down in time.",
+        "The change holds unless Redis is lost before the journal has caught up.",
+        "See that a supervisor is running and can reach Postgres. Look at the run before sending the request again.",
+        503,
+    ),
+    "API017": Page(
+        "No such error code",
+        "There is no page for this code.",
+        "Nothing was done.",
+        "See docs/reference/errors.md.",
+        404,
+    ),
+    "API090": Page(
+        "The request failed",
+        "Serving the request raised an error nobody foresaw: a bug in Pointsman.",
+        "What was done until then stands; runs are never left half-changed.",
+        "Report it with the log line `request_failed`.",
+        500,
+    ),
     # WRK: workers ----------------------------------------------------------------------------------------------
     "WRK001": Page(
         "The module of workers cannot be loaded",

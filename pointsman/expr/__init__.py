@@ -5,7 +5,7 @@ The language, and where it differs from CEL's specification, is written down in 
 
 from __future__ import annotations
 
-from pointsman.expr.engine import Engine, engine
+from pointsman.expr.engines import Engine, engine
 from pointsman.expr.expression import Expression
 from pointsman.expr.limits import Limits
 from pointsman.expr.references import References

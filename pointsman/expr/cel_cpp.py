@@ -11,7 +11,7 @@ from typing import Any
 from cel_expr_python import cel
 
 from pointsman.expr.backend import Program, Raised
-from pointsman.expr.functions import CONVERSIONS, MIXED, Function
+from pointsman.expr.functions import CONVERSIONS, MIXED, Function, Kind
 from pointsman.expr.values import NotJson, duration_text, finite, holds_null, timestamp_text
 from pointsman.expr.writer import Dialect
 
@@ -123,12 +123,17 @@ def _readable(overload: str) -> str:
 
 def _declared() -> list[Any]:
     conversions = [
-        cel.FunctionDecl(
-            name, [_overload(f"{name}_{kind}", result, (kind,), function) for kind, (result, function) in kinds.items()]
-        )
+        cel.FunctionDecl(name, [_conversion(name, kind, *to) for kind, to in kinds.items()])
         for name, kinds in CONVERSIONS.items()
     ]
     return conversions + [_mixed(operator, function) for operator, function in MIXED.items()]
+
+
+def _conversion(name: str, kind: Kind, result: Kind, function: Function) -> Any:
+    """As text where it is a point in time (`writer` has cel-cpp read it): `datetime.max` would arrive as infinity."""
+    if result != "timestamp":
+        return _overload(f"{name}_{kind}", result, (kind,), function)
+    return _overload(f"{name}_{kind}", "string", (kind,), lambda value: timestamp_text(function(value)))
 
 
 def _mixed(operator: str, function: Function) -> Any:

@@ -33,6 +33,7 @@ from pointsman.expr.writer import Dialect
 
 _UNBOUND = re.compile(r"undeclared reference to '(v\d+)'")
 _LOGIC = ("conditionalor", "conditionaland")
+_EMPTY: Mapping[str, type] = {"list_lit": list, "map_lit": dict}
 _WRAPPERS = ("expr", *_LOGIC, "relation", "addition", "multiplication", "unary", "member", "paren_expr")
 
 
@@ -112,6 +113,13 @@ class _JsonEvaluator(Evaluator):
         """A literal is written as JSON (`writer`)."""
         return json.loads(str(tree.children[0]))
 
+    def primary(self, tree: lark.Tree[Any]) -> Any:
+        """The empty list and the empty map are plain ones too."""
+        child = tree.children[0]
+        if isinstance(child, lark.Tree) and child.data in _EMPTY and not child.children:
+            return _EMPTY[child.data]()
+        return super().primary(tree)
+
     def exprlist(self, tree: lark.Tree[Any]) -> Any:
         """The values, or the first error among them."""
         values = self.visit_children(tree)
@@ -160,9 +168,13 @@ class _JsonEvaluator(Evaluator):
 
     def _comprehension(self, macro: str, items: list[Any], variable: lark.Tree[Any], *body: lark.Tree[Any]) -> Any:
         name = str(next(variable.find_data("ident")).children[0])
+        inside = self.activation.nested_activation(vars={name: None})
 
         def rounds(part: lark.Tree[Any], over: list[Any]) -> Iterator[Any]:
-            return (self._round(name, item, part) for item in over)
+            evaluator = _JsonEvaluator(part, inside)
+            for item in over:
+                inside.identifiers[name].value = item
+                yield evaluator.visit(part)
 
         match macro:
             case "all" | "exists":
@@ -174,9 +186,6 @@ class _JsonEvaluator(Evaluator):
                 return _kept(items, rounds(body[0], items))
         over = _kept(items, rounds(body[0], items)) if len(body) == 2 else items
         return _all_or_error(rounds(body[-1], over)) if isinstance(over, list) else over
-
-    def _round(self, name: str, item: Any, body: lark.Tree[Any]) -> Any:
-        return _JsonEvaluator(body, self.activation.nested_activation(vars={name: item})).visit(body)
 
 
 def _kept(items: list[Any], verdicts: Iterator[Any]) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pointsman.expr.limits import Limits
+from pointsman.expr.slots import MISSING, follow
 from pointsman.expr.syntax import (
     Binary,
     Call,
@@ -61,13 +62,16 @@ def has_comprehension(node: Node) -> bool:
     return isinstance(node, Comprehension) or any(has_comprehension(child) for child in children(node))
 
 
-def guard(root: Node, data: Mapping[str, Any], limits: Limits) -> None:
+def guard(root: Node, data: Mapping[str, tuple[Any, int]], limits: Limits) -> None:
     """Refuse an evaluation that could be more work, or build a larger value, than is allowed.
+
+    Args:
+        data: The values of the slots, and what each weighs.
 
     Raises:
         TooMuch: It could.
     """
-    _Estimate(limits).of(root, {name: _known(value) for name, value in data.items()})
+    _Estimate(limits).of(root, {name: _known(value, weight) for name, (value, weight) in data.items()})
 
 
 class _Estimate:
@@ -105,7 +109,7 @@ class _Estimate:
             case Index():
                 return Cost(parts[0].weight, parts[0].weight, work)
             case ListOf() | MapOf():
-                return Cost(1 + sum(part.weight for part in parts), len(parts), work)
+                return Cost(1 + sum(part.weight for part in parts), len(parts), work, _listed(node, parts))
             case Binary(operator):
                 return _operation(operator, *parts)
             case Call(function):
@@ -147,7 +151,7 @@ class _Estimate:
     def _each(self, node: Comprehension, items: list[Any], scope: Mapping[str, Cost]) -> Cost:
         total = Cost(0)
         for item in items:
-            cost = self._round(node, _known(item), scope)
+            cost = self._round(node, _known(item, weigh(item)), scope)
             total = self._checked(Cost(total.weight + cost.weight, 0, total.work + cost.work))
         return total
 
@@ -156,8 +160,13 @@ class _Estimate:
         return Cost(parts[-1].weight, 0, sum(part.work for part in parts))
 
 
-def _known(value: Any) -> Cost:
-    return Cost(weigh(value), len(value) if isinstance(value, (list, dict)) else 0, 0, value)
+def _known(value: Any, weight: int) -> Cost:
+    return Cost(weight, len(value) if isinstance(value, (list, dict)) else 0, 0, value)
+
+
+def _listed(node: Node, parts: list[Cost]) -> list[Any] | None:
+    known = isinstance(node, ListOf) and all(part.known is not None and part.exact for part in parts)
+    return [part.known for part in parts] if known else None
 
 
 def _body(node: Comprehension) -> list[Node]:
@@ -172,12 +181,10 @@ def _ordering(node: Comprehension, over: Cost) -> int:
 
 
 def _part(whole: Cost, key: Any, work: int) -> Cost:
-    if whole.known is None or not whole.exact:
+    if whole.known is None or not whole.exact or type(key) not in (str, int):
         return Cost(whole.weight, whole.weight, work)
-    try:
-        return replace(_known(whole.known[key]), work=work)
-    except (KeyError, IndexError, TypeError):
-        return Cost(work=work)
+    value = follow(whole.known, (key,))
+    return Cost(work=work) if value is MISSING else replace(_known(value, weigh(value)), work=work)
 
 
 def _operation(operator: str, left: Cost, right: Cost) -> Cost:

@@ -14,6 +14,7 @@ from pointsman.expr.findings import quoted
 from pointsman.expr.limits import Limits
 from pointsman.expr.references import References
 from pointsman.expr.slots import MISSING, Slot
+from pointsman.expr.syntax import Node
 from pointsman.expr.values import NotJson, weigh
 
 
@@ -77,24 +78,30 @@ class Expression:
 
     def _gathered(self, bindings: Mapping[str, Any]) -> dict[str, Any]:
         data: dict[str, Any] = {}
-        weight = 0
+        weights: dict[str, int] = {}
+        total = 0
         for slot in self._slots:
             value = slot.read(bindings)
             if value is MISSING:
                 continue
             try:
-                weight += slot.uses * weigh(value)
+                weight = weigh(value)
             except NotJson:
                 continue
             data[slot.name] = value
-        if weight > self._limits.weight:
-            raise self._too_much(f"it reads {weight} items and characters, and may read {self._limits.weight}")
+            weights[slot.name] = weight
+            total += weight * slot.uses
+        if total > self._limits.weight:
+            raise self._too_much(f"it reads {total} items and characters, and may read {self._limits.weight}")
         if self._repeats is not None:
-            try:
-                guard(self._repeats, data, self._limits)
-            except TooMuch as error:
-                raise self._too_much(str(error)) from None
+            self._guard(self._repeats, data, weights)
         return data
+
+    def _guard(self, root: Node, data: Mapping[str, Any], weights: Mapping[str, int]) -> None:
+        try:
+            guard(root, {name: (value, weights[name]) for name, value in data.items()}, self._limits)
+        except TooMuch as error:
+            raise self._too_much(str(error)) from None
 
     def _explained(self, error: Raised, bindings: Mapping[str, Any]) -> ExpressionError:
         for slot in self._slots:

@@ -13,6 +13,7 @@ from typing import get_args
 from pointsman.expr.lexer import Token, Unreadable, tokens
 from pointsman.expr.limits import Limits
 from pointsman.expr.syntax import (
+    LISTS,
     Binary,
     Call,
     Choice,
@@ -30,6 +31,7 @@ from pointsman.expr.syntax import (
     Select,
     Unary,
 )
+from pointsman.expr.values import DEEPEST
 
 MACROS: frozenset[Macro] = frozenset(get_args(Macro))
 _CONSTANTS = {"true": True, "false": False, "null": None}
@@ -39,7 +41,7 @@ _RESERVED = frozenset(
 )
 _BINARY = (("<", "<=", ">", ">=", "==", "!=", "in"), ("+", "-"), ("*", "/", "%"))
 _COMPUTED_RANGE = 3
-"""Levels that `lowering` puts around a range whose kind is known only when it is evaluated."""
+"""Levels that `writer` puts around a range whose kind is known only when it is evaluated."""
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -53,6 +55,10 @@ def parse(source: str, limits: Limits) -> Node:
         raise Unreadable(
             0, f"the expression has {len(source)} characters; {limits.source} are the most one may have.", "CEL007"
         )
+    try:
+        source.encode()
+    except UnicodeEncodeError as error:
+        raise Unreadable(error.start, "half of a surrogate pair is no Unicode character.") from None
     parser = _Parser(list(tokens(source)), limits)
     node = parser.expression()
     parser.expect_end()
@@ -150,7 +156,7 @@ class _Parser:
         self._expect("]")
         if isinstance(index, Literal) and isinstance(index.value, str):
             return self._selected(operand, index.value, index.position)
-        inside = (index,) if self._is_path(operand) and isinstance(index, Literal) else (operand, index)
+        inside = (index,) if isinstance(index, Literal) and self._is_path(operand) else (operand, index)
         return Index(operand, index, bracket.position, self._height(inside, bracket.position))
 
     def _selected(self, operand: Node, field: str, position: int) -> Select:
@@ -189,7 +195,9 @@ class _Parser:
         if text == "has":
             return self._has(token)
         arguments = self._arguments()
-        return Call(text, arguments, False, token.position, self._height(arguments, token.position))
+        height = self._height(arguments, token.position) + (text == "timestamp")
+        self._guard_nesting(height, token.position)
+        return Call(text, arguments, False, token.position, height)
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
@@ -219,7 +227,8 @@ class _Parser:
             )
         predicate, body = (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
         height = self._height((*parts,), macro.position)
-        height = max(height, self._height((operand,), macro.position) + _COMPUTED_RANGE)
+        computed = not (isinstance(operand, LISTS) or self._is_path(operand))
+        height = max(height, 1 + operand.height + _COMPUTED_RANGE * computed)
         self._guard_nesting(height, macro.position)
         return Comprehension(macro.text, operand, variable, predicate, body, macro.position, height)  # type: ignore[arg-type]
 
@@ -256,7 +265,7 @@ class _Parser:
         text = "-" + token.text if negative else token.text
         value = float(text) if token.kind == "double" else int(text, 16 if "x" in text.lower() else 10)
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise Unreadable(token.position, f"{text} does not fit into 64 bits; write it as a decimal ({text}.0).")
+            raise Unreadable(token.position, f"{text} does not fit into 64 bits; write it as a decimal.")
         if value in (float("inf"), float("-inf")):
             raise Unreadable(token.position, f"{text} is larger than any number.")
         return self._literal(value, token)
@@ -297,8 +306,12 @@ class _Parser:
     # -- counting ------------------------------------------------------------------------------------------------
 
     def _is_path(self, node: Node) -> bool:
+        keys = 0
         while isinstance(node, Select) or (isinstance(node, Index) and isinstance(node.index, Literal)):
             node = node.operand
+            keys += 1
+            if keys == DEEPEST:
+                raise Unreadable(node.position, f"a path of more than {DEEPEST} keys leads nowhere.", "CEL007")
         return isinstance(node, Name) and node.name not in self._bound
 
     def _height(self, below: Iterable[Node], position: int) -> int:

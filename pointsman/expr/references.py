@@ -174,6 +174,8 @@ class _Walk:
                 self._map(node)
             case Binary("-", Select(Name("ctx"))) if hint := self._dashed_node(node.position):
                 self._add("CEL004", node, "`-` means minus here, and a node's outputs are no number.", hint)
+            case _:
+                pass
 
     def _call(self, node: Call) -> None:
         known = MEMBER if node.member else GLOBAL
@@ -201,11 +203,9 @@ class _Walk:
             self._add("CEL003", node, f"there is no function `{node.function}`.", closest(node.function, candidates))
 
     def _pattern(self, node: Call) -> None:
-        pattern = node.arguments[1]
-        if isinstance(pattern, Literal) and isinstance(pattern.value, str):
-            size, most = len(pattern.value), self.limits.pattern
-            if size > most:
-                self._add("CEL007", node, f"the pattern has {size} characters; {most} are the most one may have.")
+        size, most = len(pattern_of(node) or ""), self.limits.pattern
+        if size > most:
+            self._add("CEL007", node, f"the pattern has {size} characters; {most} are the most one may have.")
 
     def _map(self, node: MapOf) -> None:
         seen: set[str] = set()
@@ -221,6 +221,15 @@ class _Walk:
 
     def _add(self, code: str, node: Node, message: str, suggestion: str | None = None) -> None:
         self.findings.append(Finding(code, node.position, message, suggestion))
+
+
+def pattern_of(node: Node) -> str | None:
+    """The regular expression that `node` matches something with, where it is written out."""
+    match node:
+        case Call("matches", (_, Literal(str() as pattern))):
+            return pattern
+        case _:
+            return None
 
 
 _TIME_ZONE = (

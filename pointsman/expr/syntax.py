@@ -1,7 +1,7 @@
 """The syntax tree of an expression.
 
 `height` is how deep the engines will see a node's subtree: a path such as `output.a.b` is handed to them as one
-variable, a comprehension over something computed costs three levels more than it shows (`lowering`).
+variable, a comprehension costs up to three levels more than it shows, and `timestamp()` one (`writer`).
 """
 
 from __future__ import annotations
@@ -149,6 +149,10 @@ class Comprehension:
 Node: TypeAlias = (
     Literal | Name | Select | Index | Has | Call | Unary | Binary | Logic | Choice | ListOf | MapOf | Comprehension
 )
+
+
+LISTS = (ListOf, Comprehension, Binary, Literal)
+"""What can be gone through only if it is a list; anything else may turn out to be a map."""
 
 
 def children(node: Node) -> tuple[Node, ...]:

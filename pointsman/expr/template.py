@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pointsman.base.errors import ExpressionError, Problem
-from pointsman.expr.engine import Engine
+from pointsman.expr.engines import Engine
 from pointsman.expr.expression import Expression
 from pointsman.expr.findings import Finding, refused
 from pointsman.expr.lexer import Unreadable, tokens
@@ -17,7 +17,7 @@ from pointsman.expr.references import References
 
 SECRET = "secret://"
 """A string that begins so is the name of a secret, which only a worker resolves."""
-_OPEN = "${"
+_OPEN, _ESCAPED = "${", "$${"
 
 
 class Template:
@@ -152,12 +152,10 @@ class _Compiler:
         return _Constant(value if same else dict(zip(keys, constants, strict=True)))
 
     def _key(self, key: str, pointer: str) -> str:
-        part = self._string(key, pointer)
-        if isinstance(part, _Constant):
-            return str(part.value)
-        message = f"`{key}` is a key, and only values may have `${{ }}`. Write `$${{` if you mean the text `${{`."
-        self.problems.append(Problem("CEL012", pointer, message))
-        return key
+        if _OPEN in key.replace(_ESCAPED, ""):
+            message = f"`{key}` is a key, and only values may have `${{ }}`. Write `$${{` if you mean the text `${{`."
+            self.problems.append(Problem("CEL012", pointer, message))
+        return key.replace(_ESCAPED, _OPEN)
 
     def _string(self, text: str, pointer: str) -> _Part:
         if _OPEN not in text:
@@ -182,17 +180,23 @@ class _Compiler:
                 continue
             if opening > position:
                 yield text[position:opening]
-            try:
-                end = _end(text, opening)
-                expression = self._engine.compile(text[opening + len(_OPEN) : end].strip())
-            except ExpressionError as error:
-                self.problems += [replace(problem, pointer=pointer) for problem in error.problems]
-                return
-            self.expressions.append(expression)
-            yield expression
-            position = end + 1
+            expression, position = self._hole(text, opening, pointer)
+            if expression is not None:
+                yield expression
         if position < len(text):
             yield text[position:]
+
+    def _hole(self, text: str, opening: int, pointer: str) -> tuple[Expression | None, int]:
+        """The expression of the `${` at `opening`, None if it is bad, and where the text goes on."""
+        end = len(text)
+        try:
+            end = _end(text, opening)
+            expression = self._engine.compile(text[opening + len(_OPEN) : end].strip())
+        except ExpressionError as error:
+            self.problems += [replace(problem, pointer=pointer) for problem in error.problems]
+            return None, end + 1
+        self.expressions.append(expression)
+        return expression, end + 1
 
 
 def _end(text: str, opening: int) -> int:

@@ -1,7 +1,7 @@
 """The bound tree to text again, for an engine to compile.
 
-Both engines get the same text but for two words: `has()` and what a comprehension goes over. A map is gone through in
-the order of its keys, because cel-cpp's own order differs from process to process.
+Both engines get the same text but for three words: `has()`, `timestamp()` and what a comprehension goes over. A map is
+gone through in the order of its keys, because cel-cpp's own order differs from process to process.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Literal as OneOf
 from typing import TypeAlias
 
 from pointsman.expr.syntax import (
+    LISTS,
     Binary,
     Call,
     Choice,
@@ -34,7 +35,6 @@ CONVERSIONS = frozenset(("bool", "double", "duration", "int", "string", "timesta
 """Functions that we have of our own, as `to_bool` and so on: the engines' differ."""
 _CHOICE, _OR, _AND, _RELATION, _SUM, _PRODUCT, _UNARY, _MEMBER = range(8)
 _LEVELS = {"+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT}
-_LISTS = (ListOf, Comprehension, Literal, Binary)
 
 
 def write(root: Node, dialect: Dialect) -> str:
@@ -44,7 +44,7 @@ def write(root: Node, dialect: Dialect) -> str:
 
 def known_range(node: Comprehension) -> bool:
     """Whether what it goes over is a slot, or can only be a list."""
-    return isinstance(node.range, _LISTS) or (isinstance(node.range, Name) and node.range.name[0] == "v")
+    return isinstance(node.range, LISTS) or (isinstance(node.range, Name) and node.range.name[0] == "v")
 
 
 class _Writer:
@@ -97,7 +97,10 @@ class _Writer:
         raise AssertionError(f"{type(node).__name__} is handled by _written")
 
     def _call(self, node: Call) -> str:
-        name = f"to_{node.function}" if node.function in CONVERSIONS else node.function
+        if node.function in CONVERSIONS:
+            text = f"to_{node.function}({self._comma(node.arguments)})"
+            return f"timestamp({text})" if node.function == "timestamp" and self._dialect == "cel-cpp" else text
+        name = node.function
         if not node.member or name == "size":
             return f"{name}({self._comma(node.arguments)})"
         target, *arguments = node.arguments

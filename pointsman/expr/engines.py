@@ -19,9 +19,8 @@ from pointsman.expr.findings import Finding, refused
 from pointsman.expr.lexer import Unreadable
 from pointsman.expr.limits import Limits
 from pointsman.expr.parser import parse
-from pointsman.expr.references import check
+from pointsman.expr.references import check, pattern_of
 from pointsman.expr.syntax import Binary, Call, Comprehension, Has, Logic, Node, Unary, children
-from pointsman.expr.syntax import Literal as Constant
 from pointsman.expr.writer import write
 
 REMEMBERED = 4_096
@@ -97,9 +96,9 @@ class _Engine:
 
     def _bad_patterns(self, node: Node) -> list[Finding]:
         found = [finding for child in children(node) for finding in self._bad_patterns(child)]
-        match node:
-            case Call("matches", (_, Constant(str() as pattern))) if reason := self._backend.pattern_problem(pattern):
-                found.append(Finding("CEL014", node.position, f"`{pattern}` is no regular expression: {reason}."))
+        pattern = pattern_of(node)
+        if pattern is not None and (reason := self._backend.pattern_problem(pattern)):
+            found.append(Finding("CEL014", node.position, f"`{pattern}` is no regular expression: {reason}."))
         return found
 
 
