@@ -37,7 +37,7 @@ FORBIDDEN = {
 def skeleton(tree: Path) -> None:
     """Lay out the project's packages without anything in them, and its contracts."""
     shutil.copy(ROOT / "pyproject.toml", tree)
-    modules = [ROOT / "pointsman" / f"{name}.py" for name in ("settings", "logging", "metrics")]
+    modules = [ROOT / "pointsman" / f"{name}.py" for name in ("settings", "logging", "metrics", "health", "service")]
     for path in [*other_files("__init__.py", *PRODUCT), *modules]:
         empty = tree / relative(path)
         empty.parent.mkdir(parents=True, exist_ok=True)
