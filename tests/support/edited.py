@@ -1,0 +1,55 @@
+"""A run driven by hand that can be edited on the way: its history is kept as the stores keep it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pointsman.adapters.history import passes_of, read_history, record_of, replaced_by
+from pointsman.base.ids import Digest, Millis
+from pointsman.edit import edit
+from pointsman.plan import Plan, encode_plan, plan_digest
+from pointsman.protocol.history import HistoryRecord
+from pointsman.protocol.transition import Patch, Sealed, Transition, seal
+from pointsman.step import Program, advance
+from tests.support.driven import RUN, Run, cel
+
+
+class EditedRun(Run):
+    """A run that takes edits."""
+
+    def __init__(self, plan: Plan, run_input: Any = None) -> None:
+        self._history: dict[str, bytes] = {}
+        super().__init__(plan, run_input)
+
+    @property
+    def history(self) -> list[HistoryRecord]:
+        """What the editor replays."""
+        return read_history(RUN, self._history)
+
+    def weigh(self, plan: Plan) -> Transition:
+        """What giving the run another plan would change. Raises as `edit` does."""
+        digest = plan_digest(encode_plan(plan))
+        head = self.snapshot.head
+        patch = Patch(head.revision + 1, digest, Digest("e" * 64), head.definition)
+        return edit(self.program, Program(plan, cel()), self.snapshot, self.history, patch, Millis(self.now))
+
+    def edit(self, plan: Plan) -> Transition:
+        """Give the run another plan."""
+        sealed = seal(self.weigh(plan))
+        self.last = sealed.transition
+        advance(self.snapshot, sealed.transition, sealed.tip)
+        self.program = Program(plan, cel())
+        self._write(sealed)
+        return sealed.transition
+
+    def _write(self, sealed: Sealed) -> None:
+        change = sealed.transition
+        for token in replaced_by(change):
+            self._history.pop(token, None)
+        self._history.update(passes_of(change))
+        record = record_of(change)
+        if record is not None:
+            field, line = record
+            before = self._history.get(field)
+            self._history[field] = line if before is None else before + b"\n" + line
+        super()._write(sealed)
