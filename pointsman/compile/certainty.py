@@ -116,16 +116,25 @@ class _Dead(_Contrary):
     def kill(self, edge: Edge) -> None:
         if edge.id in self._dead:
             return
+        self._bury(edge)
+        if edge.source != self.node and edge.source not in self.stopped:
+            self._narrow(edge.source)
+
+    def _bury(self, edge: Edge) -> None:
         self._dead.add(edge.id)
         living = sum(other.id not in self._dead for other in self.graph.ins[edge.target])
         if living < (self.needed(edge.target) or 1):
             self.stop(edge.target)
-        if edge.source != self.node and self._cannot_have_ended(edge.source):
-            self.stop(edge.source)
 
-    def _cannot_have_ended(self, node: NodeId) -> bool:
-        """Whether every way in which the node can end makes an edge live that is dead."""
-        return all(ending.sure & self._dead for ending in self.graph.endings(node))
+    def _narrow(self, node: NodeId) -> None:
+        """Leave out the ways to end that make a dead edge live, and with them the edges that only they make live."""
+        endings = [ending for ending in self.graph.endings(node) if not ending.sure & self._dead]
+        possible = frozenset[EdgeId]().union(*(ending.possible for ending in endings))
+        if not endings:
+            self.stop(node)
+        for edge in self.graph.out[node]:
+            if edge.id not in possible and edge.id not in self._dead:
+                self._bury(edge)
 
 
 class _Skipped(_Dead):

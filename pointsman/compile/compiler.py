@@ -7,7 +7,7 @@ from typing import Any
 
 from pointsman.base.errors import Problem
 from pointsman.compile.assemble import assemble
-from pointsman.compile.cycles import cut_cycles
+from pointsman.compile.cycles import cut_cycles, cut_returns
 from pointsman.compile.doubts import warn
 from pointsman.compile.fields import check_fields, check_names
 from pointsman.compile.findings import Findings
@@ -76,7 +76,7 @@ def compile_source(
 
 def _compile(parsed: Parsed, known: tuple[Problem, ...], engine: Engine, name: str | None) -> Compiled:
     definition, findings = parsed.definition, Findings(parsed.document, parsed.positions)
-    linked = link(definition, findings)
+    linked = cut_returns(link(definition, findings), findings)
     graph = cut_cycles(linked, findings)
     check_shape(definition, linked, graph, findings)
     check_names(definition, findings)
@@ -91,4 +91,5 @@ def _compile(parsed: Parsed, known: tuple[Problem, ...], engine: Engine, name: s
     if known or findings.problems:
         raise refused(*known, *findings.problems)
     warn(graph, read_by, reach, findings)
-    return Compiled(assemble(definition, graph, regions, name), tuple(findings.warnings))
+    warnings = sorted(findings.warnings, key=lambda warning: warning.line or 0)
+    return Compiled(assemble(definition, graph, regions, name), tuple(warnings))

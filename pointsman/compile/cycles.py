@@ -10,9 +10,13 @@ from pointsman.compile.graph import Graph
 from pointsman.plan import Edge
 
 
+def cut_returns(graph: Graph, findings: Findings) -> Graph:
+    """The graph without edges by which a loop leads back into its own body; each of them is a problem."""
+    return graph.without(list(_into_own_body(graph, findings)))
+
+
 def cut_cycles(graph: Graph, findings: Findings) -> Graph:
-    """The graph without the edges that lead back; each of them is a problem."""
-    graph = graph.without(list(_into_own_body(graph, findings)))
+    """The graph without the edges that close a cycle; each of them is a problem."""
     return graph.without(list(_closing_a_cycle(graph, findings)))
 
 

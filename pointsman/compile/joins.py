@@ -17,18 +17,18 @@ def check_joins(graph: Graph, findings: Findings) -> None:
     """Check each join that counts. `all` and `any` can always fire: dead edges do not stop them."""
     choices = _ChoicesOf(graph)
     for node, form in graph.nodes.items():
-        wanted = form.join.count if form.join is not None else None
+        wanted = form.join.count if form.join is not None and form.join.mode == "n" else None
         if wanted is None:
             continue
         ins = graph.ins[node]
         groups = _exclusive_groups(ins, choices)
         if wanted > len(ins):
-            told = f"`{node}` waits for {wanted} live edges, and {len(ins)} lead to it. It could never begin."
+            told = f"`{node}` waits for {wanted} live edges, and the number of its in-edges is {len(ins)}."
             findings.refuse("CMP024", f"{graph.places.nodes[node]}/join", told)
         elif wanted > len(groups):
             told = (
                 f"`{node}` waits for {wanted} live edges, and no run has more than {len(groups)}: "
-                f"{_excluding(groups)} exclude each other. It could never begin."
+                f"{_excluding(groups)} exclude each other."
             )
             findings.refuse("CMP024", f"{graph.places.nodes[node]}/join", told)
 

@@ -9,7 +9,7 @@ from pointsman.definition import Definition
 
 
 def check_shape(definition: Definition, linked: Graph, forwards: Graph, findings: Findings) -> None:
-    """Check the graph: `linked` is what the author wrote, `forwards` the same without edges that lead back."""
+    """Check the graph: `linked` may have cycles, `forwards` is the same without the edges that close them."""
     limits = definition.metadata.limits
     if not definition.nodes:
         findings.refuse("CMP001", "/nodes", "the definition has no nodes; a run would have nothing to do.")

@@ -42,6 +42,7 @@ _PARTS: Final[Mapping[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
 }
 _NODE: Final = {"id": UNREADABLE, "type": "unreadable"}
 _EDGE: Final = {"from": UNREADABLE, "to": UNREADABLE}
+_RULE: Final = {"condition": "true", "next": [UNREADABLE]}
 _FIELD_STAND_INS: Final[Mapping[tuple[str, ...], Any]] = {
     ("nodes",): [_NODE],
     ("nodes", "id"): UNREADABLE,
@@ -49,7 +50,7 @@ _FIELD_STAND_INS: Final[Mapping[tuple[str, ...], Any]] = {
     ("nodes", "loop", "condition"): "true",
     ("nodes", "loop", "max_iterations"): 1,
     ("nodes", "loop", "loop_back_to"): UNREADABLE,
-    ("nodes", "branch", "rules"): [{"condition": "true"}],
+    ("nodes", "branch", "rules"): [_RULE],
     ("nodes", "branch", "rules", "condition"): "true",
     ("edges", "from"): UNREADABLE,
     ("edges", "to"): UNREADABLE,
@@ -59,7 +60,7 @@ _FIELD_STAND_INS: Final[Mapping[tuple[str, ...], Any]] = {
 _ITEM_STAND_INS: Final[Mapping[tuple[str, ...], Any]] = {
     ("nodes",): _NODE,
     ("edges",): _EDGE,
-    ("nodes", "branch", "rules"): {"condition": "true"},
+    ("nodes", "branch", "rules"): _RULE,
 }
 """The same for an item of a list, whose neighbours must keep their indexes."""
 
