@@ -1,0 +1,1 @@
+"""The supervisor: timers, lost workers, the journal, completion, and what was accepted but not started."""

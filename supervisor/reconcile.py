@@ -8,8 +8,8 @@ from typing import Protocol
 
 import structlog
 
-from pointsman.base.errors import PointsmanError, ServerUnavailable
-from pointsman.base.ids import Digest, Millis
+from pointsman.base.errors import ServerUnavailable
+from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.metrics import Metrics
 from pointsman.ports.run_index import OLDEST, Cursor, NewRun, RunIndex
 from pointsman.protocol.outcome import StartOutcome
@@ -56,6 +56,7 @@ class Reconcile:
         self._drain = drain
         self._metrics = metrics
         self._interval_ms = interval_ms
+        self._failed: set[RunId] = set()
 
     async def run(self) -> None:
         """Compare now and then, until drained."""
@@ -81,10 +82,17 @@ class Reconcile:
             outcome = await self._starter.start(run.head(), plan)
         except ServerUnavailable:
             raise
-        except PointsmanError as wrong:
-            log.error("start_failed", run_id=run.run_id, code=wrong.code, reason=wrong.message)
+        except Exception as wrong:
+            # Whatever is wrong with this run, those behind it are not to wait for it.
+            self._complain(run, wrong)
             return True
         if outcome == "started":
             log.warning("run_started_late", run_id=run.run_id)
             self._metrics.runs_reconciled.inc()
         return outcome in ("started", "exists")
+
+    def _complain(self, run: NewRun, wrong: Exception) -> None:
+        """Say once that a run cannot be started; it is tried again all the same."""
+        if run.run_id not in self._failed:
+            self._failed.add(run.run_id)
+            log.error("start_failed", run_id=run.run_id, reason=str(wrong), exc_info=wrong)
