@@ -97,6 +97,7 @@ class EmbeddedRedis(EmbeddedServer):
     def _answers(self, process: ServerProcess, port: int) -> bool:
         client = redis.Redis(HOST, port, password=self.directory.password(), retry=Retry(NoBackoff(), 0))
         try:
+            client.ping()  # refused while it is loading its file; INFO is not
             return int(client.info("server")["process_id"]) == process.pid
         except redis.RedisError:
             # Not listening yet, still loading its file, or somebody else's server: the wait goes on.
