@@ -48,9 +48,10 @@ def record_of(change: Transition) -> tuple[str, bytes] | None:
 
 
 def replaced_by(change: Transition) -> list[TokenId]:
-    """The fields that go because their frame ended."""
+    """The fields that go because their frame ended, or because an edit closed their token."""
     ended = set(change.frames_ended)
-    return [token for token in (*change.forgotten, *change.closed) if split_token(token)[0] in ended]
+    gone = [token for token in (*change.forgotten, *change.closed) if split_token(token)[0] in ended]
+    return [*gone, *change.erased]
 
 
 def passes_of(change: Transition) -> list[tuple[TokenId, bytes]]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.blob_store import BlobMissing
 from pointsman.protocol.output import BLOB_SCHEME
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 _FAILED: Final = (BaseError, OSError)
+_RETRIES: Final[RetryConfig] = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
+"""obstore would try for three minutes; who calls has a run waiting and tries again by itself."""
 
 
 class ObjectBlobStore:
@@ -91,7 +97,9 @@ def _open(url: str) -> ObjectStore:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return LocalStore(url2pathname(parts.path), mkdir=True)
-    return from_url(url)
+    if parts.scheme == "memory":
+        return MemoryStore()
+    return from_url(url, retry_config=_RETRIES)
 
 
 def _path(digest: str) -> str:

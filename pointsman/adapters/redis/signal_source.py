@@ -9,6 +9,7 @@ from typing import Final
 from pointsman.adapters.redis.keys import COORDINATORS
 from pointsman.adapters.redis.packing import Command
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.records import pairs
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.signal_source import Delivery
@@ -48,13 +49,10 @@ class RedisSignalSource:
         """Signals for this consumer; first those it was given before and never acknowledged."""
         while self._position != _NEW:
             found = await self._read(count, 0)
-            if not found:
-                self._position = _NEW
-                break
-            self._position = found[-1].id.encode()
-            if found := await self._drop_deleted(found):
-                return found
-        return await self._read(count, block_ms)
+            self._position = found[-1][0] if found else _NEW
+            if found := await self._without_deleted(found):
+                return [_delivery(entry) for entry in found]
+        return [_delivery(entry) for entry in await self._read(count, block_ms)]
 
     async def claim(self, min_idle_ms: int, count: int) -> list[Delivery]:
         """Signals of consumers that are gone."""
@@ -105,7 +103,7 @@ class RedisSignalSource:
         await self._reading.aclose()
         await self._moving.aclose()
 
-    async def _read(self, count: int, block_ms: int) -> list[Delivery]:
+    async def _read(self, count: int, block_ms: int) -> list[Answer]:
         block: Command = ("BLOCK", block_ms) if block_ms else ()
         group: Command = ("XREADGROUP", "GROUP", COORDINATORS, self._consumer, "COUNT", count, *block)
         try:
@@ -116,14 +114,15 @@ class RedisSignalSource:
             # Whatever was on its way counts as given to this consumer.
             self._position = _GIVEN_BEFORE
             raise
-        return [_delivery(entry) for entry in answer[0][1]] if answer else []
+        entries: list[Answer] = answer[0][1] if answer else []
+        return entries
 
-    async def _drop_deleted(self, found: list[Delivery]) -> list[Delivery]:
-        """Acknowledge signals that somebody deleted without acknowledging them."""
-        gone = [delivery.id for delivery in found if not delivery.body]
+    async def _without_deleted(self, entries: list[Answer]) -> list[Answer]:
+        """Acknowledge entries that somebody deleted without acknowledging them; the others."""
+        gone = [name for name, fields in entries if fields is None]
         if gone:
             await self._partition.connection.ask("XACK", self._keys.signals, COORDINATORS, *gone)
-        return [delivery for delivery in found if delivery.body]
+        return [entry for entry in entries if entry[1] is not None]
 
     async def _move(self) -> int:
         keys = (self._keys.staging, self._keys.pushed, self._keys.signals)
@@ -132,7 +131,6 @@ class RedisSignalSource:
 
 
 def _delivery(entry: Answer) -> Delivery:
-    """An entry of the stream. One that is deleted, or is not a signal, has an empty body."""
+    """An entry of the stream. One that is no signal has an empty body, and will be rejected."""
     name, fields = entry
-    body = fields[fields.index(b"signal") + 1] if fields and b"signal" in fields[::2] else b""
-    return Delivery(name.decode(), body)
+    return Delivery(name.decode(), dict(pairs(fields)).get(b"signal", b""))
