@@ -172,7 +172,8 @@ class Node(Part):
                 "anyOf": [
                     {"enum": ["all", "any"]},
                     {"type": "integer", "minimum": 1},
-                    {"$ref": "#/$defs/JoinForm"},
+                    # Written out: a reference would lead nowhere, since nothing else here has this form.
+                    JoinForm.model_json_schema(),
                     {"type": "null"},
                 ]
             }
