@@ -35,6 +35,8 @@ ROUND = 256
 """Units of work in one step: a round of a comprehension is one step, touching `ROUND` units of weight another."""
 _SCALAR = 32
 """What a number, a time or a truth value written as text weighs at most."""
+_AT_A_TIME = 16
+"""Characters that are compared in the time of one value."""
 _MATCH, _PATTERN = 8, 16
 """Steps that one `matches` costs, and characters of its pattern that cost one more: it may be compiled each time."""
 
@@ -47,13 +49,14 @@ class TooMuch(Exception):
 class Cost:
     """An upper bound of what a value weighs and of the work that makes it.
 
-    `known` is the value itself where it is known; unless `exact`, a list that has at least its items.
+    `known` is the value itself where it is known, else MISSING. Unless `exact`, it is a list of which some items may
+    be missing in the value.
     """
 
     weight: int = 1
     count: int = 0
     work: int = 0
-    known: Any = None
+    known: Any = MISSING
     exact: bool = True
 
 
@@ -94,7 +97,7 @@ class _Estimate:
     def _of(self, node: Node, scope: Mapping[str, Cost]) -> Cost:
         match node:
             case Literal(value):
-                return Cost(1 + len(value) if isinstance(value, str) else 1)
+                return _known(value, weigh(value))
             case Name(name):
                 return scope.get(name, Cost())
             case Comprehension():
@@ -164,9 +167,9 @@ def _known(value: Any, weight: int) -> Cost:
     return Cost(weight, len(value) if isinstance(value, (list, dict)) else 0, 0, value)
 
 
-def _listed(node: Node, parts: list[Cost]) -> list[Any] | None:
-    known = isinstance(node, ListOf) and all(part.known is not None and part.exact for part in parts)
-    return [part.known for part in parts] if known else None
+def _listed(node: Node, parts: list[Cost]) -> Any:
+    known = isinstance(node, ListOf) and all(part.known is not MISSING and part.exact for part in parts)
+    return [part.known for part in parts] if known else MISSING
 
 
 def _body(node: Comprehension) -> list[Node]:
@@ -181,7 +184,7 @@ def _ordering(node: Comprehension, over: Cost) -> int:
 
 
 def _part(whole: Cost, key: Any, work: int) -> Cost:
-    if whole.known is None or not whole.exact or type(key) not in (str, int):
+    if whole.known is MISSING or not whole.exact or type(key) not in (str, int):
         return Cost(whole.weight, whole.weight, work)
     value = follow(whole.known, (key,))
     return Cost(work=work) if value is MISSING else replace(_known(value, weigh(value)), work=work)
@@ -194,7 +197,18 @@ def _operation(operator: str, left: Cost, right: Cost) -> Cost:
         return Cost(both, left.count + right.count, work + both)
     if operator == "in":
         return Cost(work=work + (0 if isinstance(right.known, dict) else right.weight))
-    return Cost(work=work + min(left.weight, right.weight))
+    return Cost(work=work + _compared(left, right))
+
+
+def _compared(left: Cost, right: Cost) -> int:
+    """The work of comparing. It ends at once where one side is a number; text is compared many characters at a time."""
+    both = left.weight + right.weight
+    for known in (left.known, right.known):
+        if known is None or isinstance(known, (bool, int, float)):
+            return 0
+        if isinstance(known, str):
+            return both // _AT_A_TIME
+    return both
 
 
 def _call(function: str, arguments: list[Cost], work: int) -> Cost:

@@ -127,6 +127,7 @@ def test_the_rounds_of_comprehensions_are_counted_exactly(cel: Engine, source: s
         "input.numbers.all(x, input.text.contains('b') || true)",
         "input.numbers.all(x, input.text.matches('b') || true)",
         "input.numbers.map(x, input.text) != []",
+        "input.numbers.all(x, input.numbers == input.numbers)",
         "input.numbers.map(x, input.text + input.text) != []",
     ],
 )
@@ -145,11 +146,13 @@ def test_what_a_round_does_to_large_values_counts_too(cel: Engine, source: str) 
         ("input.rows.filter(r, r.name == 'abc').map(r, r.cells.filter(c, c.n > 0)).size()", 1_500),
         ("input.rows.map(r, {'name': r.name + '!', 'cells': r.cells.map(c, c.n)}).size()", 1_500),
         ("input.rows.exists(r, r.cells.exists(c, c.n > 1 && r.name != ''))", 2_000),
+        ("input.rows.all(r, r.name == 'abc' && r.text != input.text && r.cells[0].n > 0 && !has(r.other))", 5_000),
+        ("input.rows.filter(r, r.name in ['abc', 'abd']).map(r, r.text)", 4_000),
     ],
 )
 def test_ordinary_work_on_large_lists_is_let_through(cel: Engine, source: str, many: int) -> None:
     rows = [{"name": "abc", "cells": [{"n": 1}, {"n": 2}], "text": "a" * 100}] * many
-    assert code(lambda: cel.compile(source).evaluate({"input": {"rows": rows}})) == "passes"
+    assert code(lambda: cel.compile(source).evaluate({"input": {"rows": rows, "text": "b" * 1_000}})) == "passes"
 
 
 def test_the_bound_is_the_same_in_both_engines(engines: tuple[Engine, Engine]) -> None:
@@ -166,6 +169,16 @@ def test_the_bound_is_the_same_in_both_engines(engines: tuple[Engine, Engine]) -
     ]
     # Then both engines refuse at the same place: 139 rows have 9,591 cells, and each row is a round too
     assert codes == [["passes", "passes"], ["passes", "passes"], ["CEL008", "CEL008"]]
+
+
+def test_comparing_large_lists_again_and_again_is_counted(cel: Engine) -> None:
+    # Given many lists, each of them compared a hundred times with another one
+    lists = [list(range(300)) for _ in range(300)]
+    source = f"input.lists.all(x, {' && '.join(['x == input.one'] * 100)})"
+    # When that is evaluated, then it is refused; comparing once is not
+    assert code(lambda: cel.compile(source).evaluate({"input": {"lists": lists, "one": lists[0]}})) == "CEL008"
+    once = cel.compile("input.lists.all(x, x == input.one)")
+    assert code(lambda: once.evaluate({"input": {"lists": lists, "one": lists[0]}})) == "passes"
 
 
 def test_values_cannot_be_doubled_into_memory(cel: Engine) -> None:
