@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs.definition_page import definition_page
 from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_signatures
 from pointsman.base.codes import CODES
 from pointsman.metrics import Metrics
@@ -181,6 +182,7 @@ def python_page() -> str:
 
 
 PAGES: Final = {
+    "definition.md": lambda: definition_page(ROOT),
     "settings.md": settings_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,

@@ -129,9 +129,10 @@ class _Dead(_Contrary):
     def _narrow(self, node: NodeId) -> None:
         """Leave out the ways to end that make a dead edge live, and with them the edges that only they make live."""
         endings = [ending for ending in self.graph.endings(node) if not ending.sure & self._dead]
-        possible = frozenset[EdgeId]().union(*(ending.possible for ending in endings))
         if not endings:
             self.stop(node)
+            return
+        possible = frozenset[EdgeId]().union(*(ending.possible for ending in endings))
         for edge in self.graph.out[node]:
             if edge.id not in possible and edge.id not in self._dead:
                 self._bury(edge)

@@ -22,7 +22,7 @@ def _body(graph: Graph, node: NodeId, findings: Findings) -> frozenset[NodeId]:
     entry = NodeId(graph.loops[node].loop_back_to)
     before = leading_to(graph, node, entry)
     if entry not in before:
-        told = f"no path leads from `{entry}` to `{node}`, so there is nothing to go round. Name a node before it."
+        told = f"no path leads from `{entry}` to `{node}`, so there is nothing to go round. Is an edge missing?"
         findings.refuse("CMP017", f"{graph.places.nodes[node]}/loop/loop_back_to", told)
         return frozenset()
     body = [entry]

@@ -141,7 +141,8 @@ class _Patch:
         if target == source:
             return
         if target[: len(source)] == source:
-            raise self._refused("EDT008", "path", f"`{operation['from']}` cannot be moved into itself.")
+            moved = operation["from"] or '""'
+            raise self._refused("EDT008", "path", f"`{moved}` cannot be moved into itself.")
         self._apply({"op": "remove", "path": pointer_of(source)}, "from", source)
         path = self._located(path, "path")
         self._apply({"op": "add", "path": pointer_of(path), "value": value}, "path", path)

@@ -6,9 +6,10 @@ from textwrap import dedent
 from typing import Any
 
 from pointsman.base.errors import InvalidDefinition, Problem
+from pointsman.base.ids import NodeId
 from pointsman.compile import compile_source
 from pointsman.expr import engine
-from pointsman.plan import Plan
+from pointsman.plan import Plan, Region
 
 ENGINE = engine()
 
@@ -43,6 +44,11 @@ def edges_of(source: str | dict[str, Any]) -> list[str]:
         )
         for edge in plan_of(source).edges
     ]
+
+
+def region(name: str, entry: str, nodes: str, parent: str | None = None) -> Region:
+    """A region whose nodes are written in one string."""
+    return Region(NodeId(name), NodeId(entry), tuple(map(NodeId, nodes.split())), NodeId(parent) if parent else None)
 
 
 def _dedented(source: str | dict[str, Any]) -> str | dict[str, Any]:

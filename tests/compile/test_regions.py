@@ -8,15 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.base.ids import NodeId
-from pointsman.plan import Region
-from tests.compile.compiling import plan_of, problems_of
+from tests.compile.compiling import plan_of, problems_of, region
 
 LOOP = "loop: {condition: output.x, max_iterations: 2, loop_back_to: %s}"
-
-
-def region(name: str, entry: str, nodes: str, parent: str | None = None) -> Region:
-    return Region(NodeId(name), NodeId(entry), tuple(map(NodeId, nodes.split())), parent and NodeId(parent))
 
 
 def definition(nodes: str, *edges: str) -> str:
@@ -64,7 +58,7 @@ def test_nested_loops_may_begin_at_the_same_node() -> None:
 def test_a_loop_that_its_entry_never_reaches_is_refused() -> None:
     assert problems_of(definition("a<b b", "a->b")) == [
         "CMP017 /nodes/0/loop/loop_back_to (line 2): no path leads from `b` to `a`, so there is nothing to go round. "
-        "Name a node before it."
+        "Is an edge missing?"
     ]
 
 

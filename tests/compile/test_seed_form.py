@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pointsman.base.ids import NodeId
-from pointsman.plan import Loop, Region
-from tests.compile.compiling import edges_of, plan_of, problems_of, warnings_of
+from pointsman.plan import Loop
+from tests.compile.compiling import edges_of, plan_of, problems_of, region, warnings_of
 
 
 def test_conditions_are_taken_as_text_and_as_objects() -> None:
@@ -89,7 +89,7 @@ def test_a_loop_may_stand_in_the_config_of_a_loop_node() -> None:
         "polish->review: polish -> review leave timeout",
     ]
     assert plan.nodes[1].loop == Loop("output.score < 80", 3, NodeId("draft"))
-    assert plan.regions == (Region(NodeId("polish"), NodeId("draft"), (NodeId("draft"), NodeId("polish"))),)
+    assert plan.regions == (region("polish", "draft", "draft polish"),)
 
 
 def test_a_mistake_in_a_loop_inside_config_is_found_where_it_stands() -> None:
