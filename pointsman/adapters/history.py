@@ -57,7 +57,8 @@ def replaced_by(change: Transition) -> list[TokenId]:
 def passes_of(change: Transition) -> list[tuple[TokenId, bytes]]:
     """What remains of the frames that ended: a field and a line for each that lay in a frame still open."""
     outermost = [frame for frame in change.frames_ended if not _is_inside(frame, change.frames_ended)]
-    return [_remains(change, frame) for frame in outermost]
+    found = [_remains(change, frame) for frame in outermost]
+    return [(token, line) for token, line in found if token not in change.erased]
 
 
 def read_history(run: RunId, fields: Mapping[str, bytes]) -> list[HistoryRecord]:

@@ -515,13 +515,6 @@ CODES: dict[str, Page] = {
     ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,
-    "EDT020": Page(
-        "More than an addition",
-        "The patch removes or changes nodes or edges, or reorders edges.",
-        "It was refused; the run is as it was.",
-        "Add nodes and edges; start a new run for anything else.",
-        422,
-    ),
     "EDT021": Page(
         "A running node would lose its activation",
         "On the new plan the node, whose task a worker has, would not have been activated.",
@@ -562,6 +555,20 @@ CODES: dict[str, Page] = {
         "On the new plan other edges would have fired a node whose task a worker has.",
         "The patch was refused; the run is as it was.",
         "Add no edges into nodes that were dispatched.",
+        409,
+    ),
+    "EDT027": Page(
+        "A change that can have no effect",
+        "The node has ended for good; another retry policy, timeout or metadata would never be read.",
+        "The patch was refused; the run is as it was.",
+        "Leave the node out of the patch.",
+        409,
+    ),
+    "EDT028": Page(
+        "A node whose history is written",
+        "The node has ended or was skipped, and cannot be activated again in this run.",
+        "The patch was refused: history stays.",
+        "Add a new node behind it instead.",
         409,
     ),
     "EDT090": Page(

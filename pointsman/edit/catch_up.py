@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from pointsman.base.ids import Millis, TokenId
-from pointsman.protocol.state import Snapshot
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from pointsman.base.ids import FrameId, Millis, TokenId, parent_frame, split_pass, token_id
+from pointsman.protocol.state import Result, Snapshot
 from pointsman.protocol.transition import Patch, Transition
 from pointsman.step import Program
 from pointsman.step.activation import activate, run_queue
 from pointsman.step.completion import settle
 from pointsman.step.draft import Draft, node_of
+from pointsman.step.loop import cancelled
+from pointsman.step.restart import restart
+
+EDITED = "edited"
+"""Why a token was closed by an edit."""
 
 
-def catch_up(program: Program, run: Snapshot, wanted: Snapshot, patch: Patch, now: Millis) -> Transition:
+def catch_up(
+    program: Program, run: Snapshot, wanted: Snapshot, patch: Patch, now: Millis, restarted: Iterable[TokenId] = ()
+) -> Transition:
     """Dispatch what the new plan has activated besides, take back what it no longer activates, keep all else.
 
     Args:
@@ -20,19 +31,26 @@ def catch_up(program: Program, run: Snapshot, wanted: Snapshot, patch: Patch, no
         wanted: The marking under the new plan.
         patch: What history will say about it.
         now: When it lands.
+        restarted: Tasks that are out and shall begin anew, because the new plan has them otherwise.
     """
     draft = Draft(program, run, now)
+    draft.revision = patch.revision
     _match_frames(draft, run, wanted)
     _match_results(draft, run, wanted)
     _match_joins(draft, run, wanted)
-    for token in run.tokens.keys() - wanted.tokens.keys():
-        draft.close_token(token)
+    closed = sorted(run.tokens.keys() - wanted.tokens.keys())
+    for token in closed:
+        _take_back(draft, run, token)
     for token in sorted(wanted.tokens.keys() - run.tokens.keys()):
         activate(draft, program.sites[node_of(token)], token, wanted.tokens[token].sources)
+    anew = {token: run.tokens[token].attempt + 1 for token in restarted}
+    restart(draft, anew)
+    _match_sources(draft, run, wanted)
     run_queue(draft)
     settle(draft)
     change = draft.finish("patch", None)
     change.patch = patch
+    change.erased = (*closed, *_loops_of(run.frames.keys() - wanted.frames.keys()))
     return change
 
 
@@ -46,11 +64,17 @@ def _match_frames(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
 def _match_results(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
     """Results that workers brought are facts and equal; only skips and what control nodes pass on can differ."""
     for token in run.results.keys() - wanted.results.keys():
-        draft.forget(token)
+        if not is_tombstone(run.results[token]):
+            draft.forget(token)
     for token, result in wanted.results.items():
         before = run.results.get(token)
         if before is None or before.status != result.status:
             draft.ended[token] = result
+
+
+def is_tombstone(result: Result) -> bool:
+    """Whether an edit closed this token after a worker had been handed it."""
+    return result.status == "cancelled" and result.reason == EDITED
 
 
 def _match_joins(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
@@ -61,3 +85,25 @@ def _match_joins(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
             draft.forget_join(token)
             if after:
                 draft.joined[token] = dict(after)
+
+
+def _match_sources(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
+    """A token that waits for its dispatch takes what the new plan fires it with."""
+    for token, state in draft.tokens():
+        again = wanted.tokens.get(token)
+        if again is not None and token in run.tokens and state.sources != again.sources:
+            draft.set_token(token, replace(state, sources=again.sources))
+
+
+def _take_back(draft: Draft, run: Snapshot, token: TokenId) -> None:
+    """Close a token that the new plan does not have: a tombstone stays of one that had been handed to a worker."""
+    state = run.tokens[token]
+    if state.dispatched_at is not None or state.attempt > 1:
+        draft.end(token, cancelled(draft, state, EDITED))
+    else:
+        draft.close_token(token)
+
+
+def _loops_of(frames: Iterable[FrameId]) -> list[TokenId]:
+    """Under whose ids the history keeps the passes of loops that the new plan has not entered."""
+    return [token_id(parent_frame(frame), split_pass(frame)[0]) for frame in sorted(frames)]

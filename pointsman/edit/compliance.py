@@ -2,43 +2,100 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pointsman.base.errors import Problem
 from pointsman.base.ids import TokenId, split_token
-from pointsman.edit.replay import Replayed
+from pointsman.edit.replay import Activation, Replayed
+from pointsman.edit.story import why_not
 from pointsman.protocol.history import EndedPass
 from pointsman.protocol.state import OpenToken, Snapshot
+from pointsman.step import Program
 
-OUT = ("dispatched", "backing_off", "parked")
-"""States of a token whose task has been handed to a worker at least once."""
+OnRunning = Literal["refuse", "cancel", "restart"]
+"""What an editor wants for tasks that are out and would not be, or not so: nothing, that they end, or begin anew."""
 
 
-def objections(run: Snapshot, before: Replayed, after: Replayed) -> list[Problem]:
+def is_out(state: OpenToken) -> bool:
+    """Whether a worker has been handed this token: what has happened, and may not be undone silently."""
+    return state.state == "dispatched" or state.state == "parked"
+
+
+def objections(
+    run: Snapshot, before: Replayed, after: Replayed, program: Program, on_running: OnRunning
+) -> list[Problem]:
     """What happened in `run` and would not have happened on the new plan; empty where the edit is compliant.
 
     Args:
         run: The run as it is.
         before: Its history replayed on the plan it has.
         after: The same on the plan it is to have.
+        program: That plan.
+        on_running: What the editor allowed for tasks that are out.
     """
     told: dict[TokenId, Problem] = {}
     for token, state in run.tokens.items():
-        if state.state in OUT and token not in after.state.tokens:
-            told[token] = _objection("EDT021", token, "is running, and would not have been activated")
+        if token not in after.state.tokens and is_out(state) and on_running != "cancel":
+            reason = why_not(after.state, program, token)
+            told[token] = _objection("EDT021", token, f"is running, and on the new plan it would not be: {reason}")
     for token, result in run.results.items():
         if result.status in ("completed", "failed") and _status(after, token) != result.status:
-            told.setdefault(token, _objection("EDT022", token, f"has {result.status}, and would not have"))
+            reason = why_not(after.state, program, token)
+            told.setdefault(token, _objection("EDT022", token, f"has {result.status}, and would not have: {reason}"))
     for token, activation in before.activations.items():
-        again = after.activations.get(token)
-        if again is None:
-            told.setdefault(token, _objection("EDT023", token, "was dispatched, and would not have been"))
-        elif (again.type, again.config, again.from_node) != (activation.type, activation.config, activation.from_node):
-            told.setdefault(token, _objection("EDT024", token, "would have been dispatched with another task"))
-        elif again.at > activation.at:
-            told.setdefault(token, _objection("EDT025", token, "would have been dispatched later than it was"))
+        problem = _dispatched_otherwise(run, token, activation, after, program, on_running)
+        if problem is not None:
+            told.setdefault(token, problem)
     for token, state in run.tokens.items():
-        if state.state in OUT and _fired_otherwise(state, after.state.tokens.get(token)):
-            told.setdefault(token, _objection("EDT026", token, "would have been fired by other edges"))
+        if is_out(state) and _fired_otherwise(state, after.state.tokens.get(token)):
+            told.setdefault(token, _objection("EDT026", token, "is running, and would have been fired by other edges"))
     return list(told.values())
+
+
+def changed_tasks(run: Snapshot, before: Replayed, after: Replayed) -> set[TokenId]:
+    """Tasks that are out and would be others on the new plan: to be restarted where the editor asked for that."""
+    return {
+        token
+        for token, activation in before.activations.items()
+        if token in run.tokens
+        and is_out(run.tokens[token])
+        and token in after.activations
+        and _differs(activation, after.activations[token])
+    }
+
+
+def _dispatched_otherwise(
+    run: Snapshot, token: TokenId, activation: Activation, after: Replayed, program: Program, on_running: OnRunning
+) -> Problem | None:
+    state = run.tokens.get(token)
+    if state is not None and not is_out(state):
+        return None  # it is held back, or backs off: it takes the edit with its next attempt
+    again = after.activations.get(token)
+    if again is None:
+        if state is not None and on_running == "cancel":
+            return None
+        reason = why_not(after.state, program, token)
+        return _objection("EDT023", token, f"was dispatched, and would not have been: {reason}")
+    if _differs(activation, again):
+        if state is not None and on_running == "restart":
+            return None
+        if state is None and split_token(token)[0]:
+            return None  # it ended in a pass that is open: passes opened later take the edit
+        return _objection("EDT024", token, _how_it_differs(activation, again, is_running=state is not None))
+    if again.at > activation.at:
+        return _objection("EDT025", token, "would have been dispatched later than it was")
+    return None
+
+
+def _differs(one: Activation, other: Activation) -> bool:
+    return (one.type, one.config, one.from_node) != (other.type, other.config, other.from_node)
+
+
+def _how_it_differs(one: Activation, other: Activation, *, is_running: bool) -> str:
+    what = "type" if one.type != other.type else "config" if one.config != other.config else "origin"
+    if is_running:
+        return f"is running with another {what}; ask for on_running=restart to begin it anew"
+    return f"has ended, with another {what}: what has happened stays"
 
 
 def _status(after: Replayed, token: TokenId) -> str | None:
@@ -53,7 +110,7 @@ def _fired_otherwise(state: OpenToken, again: OpenToken | None) -> bool:
 def _objection(code: str, token: TokenId, what: str) -> Problem:
     frame, node = split_token(token)
     where = f" in {frame}" if frame else ""
-    return Problem(code, f"/nodes/{node}", f"node `{node}`{where} {what} under the new plan; the patch was refused")
+    return Problem(code, f"/nodes/{node}", f"node `{node}`{where} {what}")
 
 
 def divergence(run: Snapshot, before: Replayed) -> str | None:

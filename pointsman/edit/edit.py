@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pointsman.base.errors import EditRefused, PointsmanError, Problem
 from pointsman.base.ids import Millis
-from pointsman.edit.additive import not_additive
 from pointsman.edit.catch_up import catch_up
-from pointsman.edit.compliance import divergence, objections
+from pointsman.edit.compliance import OnRunning, changed_tasks, divergence, objections
+from pointsman.edit.idle import without_effect
 from pointsman.edit.replay import replay
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.state import Snapshot
@@ -21,7 +21,13 @@ class ReplayDiverged(PointsmanError):
 
 
 def edit(
-    old: Program, new: Program, run: Snapshot, history: Sequence[HistoryRecord], patch: Patch, now: Millis
+    old: Program,
+    new: Program,
+    run: Snapshot,
+    history: Sequence[HistoryRecord],
+    patch: Patch,
+    now: Millis,
+    on_running: OnRunning = "refuse",
 ) -> Transition:
     """Say what giving a run another plan changes in it, without changing it.
 
@@ -32,27 +38,28 @@ def edit(
         history: Its taken signals, at the same tip as `run`.
         patch: What is recorded about the edit.
         now: When it lands.
+        on_running: What shall become of tasks that are out and that the new plan does not have, or has otherwise.
 
     Raises:
-        EditRefused: EDT020 it is more than an addition; EDT021 to EDT026 something happened that the new plan would not
-            have let happen: each such node is in `problems`.
+        EditRefused: EDT021 to EDT028, something happened that the new plan would not have let happen, or that no plan
+            can change any more: each such node is in `problems`, with the shortest story that goes wrong.
         ReplayDiverged: EDT090.
         OutputsNeeded: It reads outputs that are not in `run.blobs`.
     """
-    refused = not_additive(old.plan, new.plan)
-    if refused:
-        raise _refusal("the patch does more than add nodes and edges", refused)
     before = replay(old, run, history)
     wrong = divergence(run, before)
     if wrong is not None:
         raise ReplayDiverged("EDT090", f"run {run.head.run_id}: replaying its history went another way: {wrong}")
     after = replay(new, run, history)
-    refused = objections(run, before, after)
-    if refused:
-        raise _refusal("the patch would change what has happened", refused)
-    return catch_up(new, run, after.state, patch, now)
+    problems = [*without_effect(old, new, run), *objections(run, before, after, new, on_running)]
+    if problems:
+        raise _refusal(problems)
+    restarted = changed_tasks(run, before, after) if on_running == "restart" else set()
+    return catch_up(new, run, after.state, patch, now, sorted(restarted))
 
 
-def _refusal(why: str, problems: list[Problem]) -> EditRefused:
-    count = f"{len(problems)} problems" if len(problems) > 1 else problems[0].message
-    return EditRefused(problems[0].code, f"{why}: {count}", problems=tuple(problems))
+def _refusal(problems: list[Problem]) -> EditRefused:
+    first = problems[0]
+    more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+    told = f"the patch would change what has happened: {first.message}{more}. Nothing was changed"
+    return EditRefused(first.code, told, problems=tuple(problems))

@@ -16,8 +16,8 @@ from pointsman.base.ids import Digest, Tip, TokenId
 from pointsman.edit.passes import assume_pass
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.output import EMPTY
-from pointsman.protocol.signal import Completed, Continue, Pause, Resume, Signal, TimerFired
-from pointsman.protocol.state import RunHead, Snapshot
+from pointsman.protocol.signal import Completed, Continue, Failed, Pause, Resume, Signal, TimerFired, WorkerLost
+from pointsman.protocol.state import RunHead, Snapshot, Timer
 from pointsman.protocol.task import decode_task
 from pointsman.protocol.transition import Transition
 from pointsman.step import Program, advance, opened_by, start, step
@@ -99,14 +99,22 @@ def _again(program: Program, state: Snapshot, record: HistoryRecord, run: Snapsh
 
 
 def _as_it_was(record: HistoryRecord, signal: Signal, state: Snapshot, run: Snapshot) -> Signal:
-    """The signal as it came: its output out of the results, its timer at the generation this replay gave it."""
+    """The signal as it came: its output out of the results.
+
+    Facts that no plan can deny: a timer that fired, armed by this plan or not, and the number an attempt had.
+    """
+    token = state.tokens.get(record.token) if record.token is not None else None
+    if record.token is not None and token is not None and isinstance(signal, Completed | Failed | WorkerLost):
+        state.tokens[record.token] = replace(token, attempt=max(token.attempt, signal.attempt))
+    if isinstance(signal, TimerFired):
+        due = Timer(signal.generation, record.at)
+        if record.token is None:
+            state.head.timer = due
+        elif token is not None:
+            state.tokens[record.token] = replace(token, timers={**token.timers, signal.timer: due})
     if isinstance(signal, Completed) and record.token is not None:
         result = run.results.get(record.token)
         return replace(signal, output=result.output if result is not None else EMPTY)
-    if isinstance(signal, TimerFired):
-        token = state.tokens.get(record.token) if record.token is not None else None
-        armed = token.timers.get(signal.timer) if token is not None else state.head.timer
-        return replace(signal, generation=armed.generation) if armed is not None else signal
     return signal
 
 

@@ -39,6 +39,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", omit_defaults=True):
     retryable: bool = True
     node: NodeId | None = None
     metadata: Any = None
+    retried: bool | None = None
+    """Set in history: whether the attempt was tried again. Replay takes it as a fact, whatever the policy says."""
 
 
 class TimerFired(msgspec.Struct, frozen=True, tag="timer", omit_defaults=True):
@@ -47,6 +49,8 @@ class TimerFired(msgspec.Struct, frozen=True, tag="timer", omit_defaults=True):
     run_id: RunId
     timer: TimerId
     generation: int
+    retried: bool | None = None
+    """As in `Failed`."""
 
 
 class WorkerLost(msgspec.Struct, frozen=True, tag="worker_lost", omit_defaults=True):
@@ -56,6 +60,8 @@ class WorkerLost(msgspec.Struct, frozen=True, tag="worker_lost", omit_defaults=T
     token: TokenId
     attempt: int
     worker: str = ""
+    retried: bool | None = None
+    """As in `Failed`."""
 
 
 class Continue(msgspec.Struct, frozen=True, tag="continue", omit_defaults=True):

@@ -110,6 +110,8 @@ class Transition(msgspec.Struct, omit_defaults=True):
     """Timers to take off the clock, each with the generation that is on it."""
     notes: tuple[Note, ...] = ()
     messages: tuple[Message, ...] = ()
+    erased: tuple[TokenId, ...] = ()
+    """Tokens that an edit closed: their history goes, so that no later replay meets them."""
     more: bool = False
     """Tokens wait in `queued`: the run sends itself a `continue`."""
 

@@ -74,6 +74,8 @@ class Draft:
         "passes_made",
         "program",
         "queue",
+        "retried",
+        "revision",
         "run",
         "seq",
         "status",
@@ -87,6 +89,7 @@ class Draft:
         self.run = run
         self.now = now
         self.seq = run.head.seq + 1
+        self.revision = run.head.revision
         self.queue: deque[Arrival | Beginning] = deque()
         """What follows from what was done so far and has not been looked at yet."""
         self.decoded: dict[TokenId, Any] = {}
@@ -97,6 +100,8 @@ class Draft:
         self.timer: Timer | None = None
         self.failed = False
         self.more = False
+        self.retried: bool | None = None
+        """Whether the attempt this step is about is tried again; None where it is about none that failed."""
         self.tokens_made = 0
         self.passes_made = 0
         self.ended: dict[TokenId, Result] = {}
@@ -238,7 +243,7 @@ class Draft:
 
     def open_frame(self, frame: FrameId, iteration: int) -> None:
         """Open a pass of a region."""
-        self.frames[frame] = Frame(self.run.head.revision, self.now, iteration)
+        self.frames[frame] = Frame(self.revision, self.now, iteration)
         self.passes_made += 1
 
     def end_frame(self, frame: FrameId) -> None:

@@ -16,11 +16,23 @@ from pointsman.step.task import dispatch
 
 
 def attempt_failed(
-    draft: Draft, site: Site, token: TokenId, state: OpenToken, error: ErrorInfo, *, retryable: bool = True
+    draft: Draft,
+    site: Site,
+    token: TokenId,
+    state: OpenToken,
+    error: ErrorInfo,
+    *,
+    retryable: bool = True,
+    recorded: bool | None = None,
 ) -> None:
-    """One attempt failed: back off and try again while the policy allows, else the node has failed."""
+    """One attempt failed: back off and try again while the policy allows, else the node has failed.
+
+    `recorded` is what was decided when this happened, if it is replayed: a fact, whatever the policy says by now.
+    """
     retry = site.node.retry
-    if not (retryable and state.attempt < retry.max_attempts and _is_retried(retry, error.type)):
+    allowed = retryable and state.attempt < retry.max_attempts and _is_retried(retry, error.type)
+    draft.retried = allowed if recorded is None else recorded
+    if not draft.retried:
         fail(draft, site, token, error, timed_out=error.type == "timeout", attempt=state.attempt)
         return
     attempt_over(draft, token, state)
@@ -45,11 +57,17 @@ def try_again(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> Non
     dispatch(draft, site, token, replace(state, timers=kept, error=None))
 
 
-def worker_lost(draft: Draft, site: Site, token: TokenId, state: OpenToken, worker: str) -> None:
-    """A worker died holding the token: hand it out again, unless it has cost too many workers already."""
+def worker_lost(
+    draft: Draft, site: Site, token: TokenId, state: OpenToken, worker: str, *, recorded: bool | None = None
+) -> None:
+    """A worker died holding the token: hand it out again, unless it has cost too many workers already.
+
+    `recorded` is as in `attempt_failed`.
+    """
     lost = state.deliveries + 1
+    draft.retried = lost < site.node.max_deliveries if recorded is None else recorded
     draft.note("worker_lost", token, {"worker": worker, "attempt": state.attempt})
-    if lost >= site.node.max_deliveries:
+    if not draft.retried:
         told = f"{lost} workers were lost over it, max_deliveries is {site.node.max_deliveries}"
         fail(draft, site, token, ErrorInfo("poison", told), attempt=state.attempt)
         return

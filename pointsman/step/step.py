@@ -9,7 +9,17 @@ from msgspec.structs import replace
 from pointsman.base.errors import NodeNotInPlan, SignalRejected
 from pointsman.base.ids import Millis, NodeId, TokenId
 from pointsman.protocol.output import EMPTY
-from pointsman.protocol.signal import Cancel, Completed, Continue, Failed, Pause, Resume, Signal, TimerFired, WorkerLost
+from pointsman.protocol.signal import (
+    Cancel,
+    Completed,
+    Continue,
+    Failed,
+    Pause,
+    Resume,
+    Signal,
+    TimerFired,
+    WorkerLost,
+)
 from pointsman.protocol.state import ErrorInfo, OpenToken, Snapshot, Timer
 from pointsman.protocol.transition import Transition
 from pointsman.step.activation import run_queue
@@ -59,7 +69,7 @@ def step(program: Program, run: Snapshot, signal: Signal, now: Millis) -> Transi
         return nothing(run, now, _record(signal), kind, str(idle))
     run_queue(draft)
     settle(draft)
-    return draft.finish(kind, _record(signal))
+    return draft.finish(kind, _record(signal, draft.retried))
 
 
 _CAUSES: dict[type, str] = {
@@ -74,10 +84,12 @@ _CAUSES: dict[type, str] = {
 }
 
 
-def _record(signal: Signal) -> Signal:
-    """The signal as history keeps it: its output stands in the results."""
+def _record(signal: Signal, retried: bool | None = None) -> Signal:
+    """The signal as history keeps it: its output stands in the results, what was decided of its attempt beside it."""
     if isinstance(signal, Completed):
         return Completed(signal.run_id, signal.token, signal.attempt, EMPTY, signal.node, signal.metadata)
+    if retried is not None and isinstance(signal, Failed | TimerFired | WorkerLost):
+        return replace(signal, retried=retried)
     return signal
 
 
@@ -92,11 +104,12 @@ def _take(draft: Draft, signal: Signal) -> None:
             token, state = _addressed(draft, signal.token, signal.node)
             _out(state, signal.attempt if signal.token is not None else state.attempt)
             error = ErrorInfo(signal.error_type, signal.message)
-            attempt_failed(draft, _site(draft, token), token, state, error, retryable=signal.retryable)
+            site, retryable, recorded = _site(draft, token), signal.retryable, signal.retried
+            attempt_failed(draft, site, token, state, error, retryable=retryable, recorded=recorded)
         case WorkerLost():
             token, state = _addressed(draft, signal.token, None)
             _out(state, signal.attempt)
-            worker_lost(draft, _site(draft, token), token, state, signal.worker)
+            worker_lost(draft, _site(draft, token), token, state, signal.worker, recorded=signal.retried)
         case TimerFired():
             _take_timer(draft, signal)
         case Continue() | Pause() | Resume() | Cancel():
@@ -198,7 +211,7 @@ def _take_timer(draft: Draft, signal: TimerFired) -> None:
             try_again(draft, site, token, state)
         case "timeout":
             told = f"attempt {state.attempt} took longer than timeout_ms, {site.node.timeout_ms}"
-            attempt_failed(draft, site, token, state, ErrorInfo("timeout", told))
+            attempt_failed(draft, site, token, state, ErrorInfo("timeout", told), recorded=signal.retried)
         case "deadline":
             attempt_over(draft, token, state)
             told = f"it took longer than deadline_ms, {site.node.deadline_ms}, all attempts together"

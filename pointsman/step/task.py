@@ -24,9 +24,16 @@ def activate_task(draft: Draft, site: Site, token: TokenId, edges: tuple[EdgeId,
     if site.node.deadline_ms is not None:
         timer = TimerId(f"deadline:{token}")
         timers[timer] = draft.arm(timer, site.node.deadline_ms)
-    state = OpenToken("held", sources=edges, activated_at=draft.now, timers=timers)
+    first = _first_attempt(draft, token)
+    state = OpenToken("held", first, min_attempt=first, sources=edges, activated_at=draft.now, timers=timers)
     draft.set_token(token, state)
     dispatch(draft, site, token, state)
+
+
+def _first_attempt(draft: Draft, token: TokenId) -> int:
+    """1, unless an edit took the node away and another brought it back: then what was out before stays late."""
+    buried = draft.result(token)
+    return buried.attempt + 1 if buried is not None and buried.status == "cancelled" else 1
 
 
 def dispatch(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pointsman.adapters.history import passes_of, read_history, record_of, replaced_by
 from pointsman.base.ids import Digest, Millis
-from pointsman.edit import edit
+from pointsman.edit import OnRunning, edit
 from pointsman.plan import Plan, encode_plan, plan_digest
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.transition import Patch, Sealed, Transition, seal
@@ -26,16 +26,17 @@ class EditedRun(Run):
         """What the editor replays."""
         return read_history(RUN, self._history)
 
-    def weigh(self, plan: Plan) -> Transition:
+    def weigh(self, plan: Plan, on_running: OnRunning = "refuse") -> Transition:
         """What giving the run another plan would change. Raises as `edit` does."""
         digest = plan_digest(encode_plan(plan))
         head = self.snapshot.head
         patch = Patch(head.revision + 1, digest, Digest("e" * 64), head.definition)
-        return edit(self.program, Program(plan, cel()), self.snapshot, self.history, patch, Millis(self.now))
+        new = Program(plan, cel())
+        return edit(self.program, new, self.snapshot, self.history, patch, Millis(self.now), on_running)
 
-    def edit(self, plan: Plan) -> Transition:
+    def edit(self, plan: Plan, on_running: OnRunning = "refuse") -> Transition:
         """Give the run another plan."""
-        sealed = seal(self.weigh(plan))
+        sealed = seal(self.weigh(plan, on_running))
         self.last = sealed.transition
         advance(self.snapshot, sealed.transition, sealed.tip)
         self.program = Program(plan, cel())

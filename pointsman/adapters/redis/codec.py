@@ -49,7 +49,7 @@ def lay_out(change: Transition, fields: list[Argument]) -> Layout:
         args += (token, _json(result))
     joined = _joins(change, args) if change.joined or change.unjoined else 0
     replaced = passes = 0
-    if change.frames or change.frames_ended:
+    if change.frames or change.frames_ended or change.erased:
         replaced, passes = _frames(change, args)
     record = record_of(change)
     if record is not None:
