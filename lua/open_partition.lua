@@ -3,7 +3,7 @@
 -- Why a script: of many processes that start at once, one makes the epoch; and where Redis lost it, none does.
 -- KEYS[1]  epoch                string  the partition's epoch: Unix seconds when it was made, so that it only grows
 -- KEYS[2]  wf.signals           stream  with its group, coordinators
--- KEYS[3]  wf.events            stream  with its group, journal
+-- KEYS[3]  wf.events            stream  a sign of earlier life
 -- ARGV: none
 -- Returns:
 --   open     with the epoch
@@ -27,5 +27,4 @@ end
 epoch = call('TIME')[1]
 call('SET', epoch_key, epoch)
 call('XGROUP', 'CREATE', signals, 'coordinators', '0', 'MKSTREAM')
-call('XGROUP', 'CREATE', events, 'journal', '0', 'MKSTREAM')
 return {'open', epoch}

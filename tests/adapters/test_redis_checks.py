@@ -64,6 +64,16 @@ async def test_a_policy_without_a_limit_is_of_no_interest(server: EmbeddedRedis)
         await connection.aclose()
 
 
+async def test_an_opened_partition_hands_its_warnings_on(server: EmbeddedRedis) -> None:
+    # Given a server that is worth a warning
+    with configured(server, appendonly="no"):
+        # When it is opened
+        partition = await Partition.open(server.url)
+        await partition.aclose()
+    # Then the process that opened it can log that
+    assert len(partition.warnings) == 1
+
+
 async def test_a_server_without_an_append_only_file_is_warned_of(server: EmbeddedRedis) -> None:
     # Given a server that keeps nothing over a restart
     with configured(server, appendonly="no"):

@@ -89,6 +89,19 @@ async def test_an_entry_that_is_no_signal_is_delivered_empty(consumer: Consumer,
     assert [delivery.body for delivery in found] == [b"", b"{}"]
 
 
+async def test_a_flushed_server_is_told_from_one_without_signals(consumer: Consumer, operator: Redis) -> None:
+    # Given a consumer, and a server that loses everything
+    source = consumer("c1")
+    await source.read(10, 0)
+    await operator.flushdb()
+    # When it reads and claims
+    for call in (source.read(10, 0), source.claim(0, 10)):
+        with pytest.raises(ServerUnavailable) as caught:
+            await call
+        # Then it is told that state was lost, and may try again once it is restored
+        assert (caught.value.code, caught.value.retryable) == ("SRV014", True)
+
+
 async def test_claiming_goes_on_where_it_stopped(consumer: Consumer) -> None:
     # Given more signals of a dead consumer than are claimed at once
     dead = consumer("dead")

@@ -26,6 +26,11 @@ _REFUSED: Final[dict[str, tuple[str, bool, str]]] = {
     ),
     "LOADING": ("SRV012", True, "is still reading its data from disk. It will be tried again"),
     "BUSY": ("SRV012", True, "is busy with a script of somebody else. It will be tried again"),
+    "NOGROUP": (
+        "SRV014",
+        True,
+        "has lost what Pointsman kept there. It will be tried again: the supervisor restores it from the journal",
+    ),
     "MASTERDOWN": ("SRV012", True, "has lost its primary. It will be tried again"),
 }
 

@@ -16,8 +16,6 @@ COORDINATORS: Final = "coordinators"
 """Consumer group of the signals stream."""
 WORKERS: Final = "workers"
 """Consumer group of each task stream."""
-JOURNAL: Final = "journal"
-"""Consumer group of the events stream."""
 
 _CACHED_RUNS: Final = 8_192
 

@@ -37,6 +37,8 @@ class Partition:
         self.clock = RedisClock(connection)
         self.epoch = b""
         """Empty: Redis lost state, and every script answers `fenced`."""
+        self.warnings: list[str] = []
+        """What is allowed of the server but worth telling its operator, found by `open`."""
         self._known_types: set[str] = set()
 
     @classmethod
@@ -48,7 +50,7 @@ class Partition:
         """
         partition = cls(Connection(read_address(url), [script(name) for name in SCRIPTS]))
         try:
-            await check_server(partition.connection)
+            partition.warnings = await check_server(partition.connection)
             await partition._enter()
             await partition.clock.sync()
         except BaseException:
