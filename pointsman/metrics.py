@@ -63,6 +63,12 @@ class Metrics:
         self.runs_reconciled = self._counter("runs_reconciled", "Runs started for whoever accepted them and died.")
         self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
 
+        self.http_requests = self._counter(
+            "http_requests", "HTTP requests answered by the API.", "method", "route", "status"
+        )
+        self.http_seconds = self._histogram("http_seconds", "From request to the end of its answer.", QUICK, "route")
+        self.event_streams = self._gauge("event_streams", "Event streams that the API is sending.")
+
     def render(self) -> bytes:
         """All metrics in Prometheus' text format 0.0.4."""
         return generate_latest(self.registry)

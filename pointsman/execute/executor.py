@@ -43,10 +43,12 @@ class Prepared(NamedTuple):
     program: Program
     plan: bytes
     patch: Patch
+    keep: Callable[[], Awaitable[None]]
+    """Stores what it compiled to in Postgres; called once it is clear that the run takes it."""
 
 
 Prepare = Callable[[RunHead], Awaitable[Prepared]]
-"""Compiles an edit against a run's current definition, and stores what it compiled to in Postgres."""
+"""Compiles an edit against a run's current definition; leaves no trace of it."""
 
 
 class Executor:
@@ -96,18 +98,26 @@ class Executor:
             Also what `prepare` raises, and as `command` does.
         """
         prepared: Prepared | None = None
+        is_kept = False
         for _ in range(ATTEMPTS):
             run = await self.load(run_id)
             if prepared is None or prepared.patch.base_definition != run.head.definition:
-                prepared = await prepare(run.head)
-                await self.store.put_plan(prepared.patch.plan, prepared.plan)
-                self.programs.remember((prepared.patch.plan, run.head.engine), prepared.program)
+                prepared, is_kept = await prepare(run.head), False
             change = await self._edited(run, prepared)
+            if change is not None and not is_kept:
+                await self._keep(prepared, run.head)
+                is_kept = True
             if change is not None and await self.apply(change):
                 return change
         raise ServerUnavailable(
             "SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; the patch was not applied. Try again."
         )
+
+    async def _keep(self, prepared: Prepared, head: RunHead) -> None:
+        """Store what the edit points at: before it lands, and not before it is known to be taken."""
+        await prepared.keep()
+        await self.store.put_plan(prepared.patch.plan, prepared.plan)
+        self.programs.remember((prepared.patch.plan, head.engine), prepared.program)
 
     async def _edited(self, run: Snapshot, prepared: Prepared) -> Transition | None:
         """The transition of an edit; None where the run moved on between reading its state and its history."""

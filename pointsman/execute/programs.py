@@ -8,7 +8,7 @@ from typing import Literal
 from pointsman.base.errors import PointsmanError
 from pointsman.base.ids import Digest
 from pointsman.expr import Engine, engine
-from pointsman.plan import decode_plan
+from pointsman.plan import Plan, decode_plan
 from pointsman.ports.run_store import RunStore
 from pointsman.protocol.state import RunHead
 from pointsman.step import Program
@@ -49,6 +49,10 @@ class Programs:
                 "Redis has lost keys: look for evictions or deletions by hand.",
             )
         return self.remember(key, Program(decode_plan(encoded), self._engine(head.engine)))
+
+    def built(self, plan: Plan, head: RunHead) -> Program:
+        """The program that a plan of the run would be; it is not kept."""
+        return Program(plan, self._engine(head.engine))
 
     def remember(self, key: tuple[Digest, str], program: Program) -> Program:
         """Keep a program that was built here already."""

@@ -1,0 +1,83 @@
+"""Who may call: the doors that every request goes through before anything looks at it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from orchestrator_api.keys import Keys
+from orchestrator_api.problems import problem
+
+OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
+"""Asked by whatever watches the process, which has no key."""
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LOCAL: Final = "local"
+"""The caller's name where no keys are set."""
+
+
+class Access:
+    """Refuses requests of callers without a key; where there are no keys, those that a web page may have forged.
+
+    Without keys the API listens on loopback alone, and yet any page in a browser on this machine can reach it: under a
+    name of its own that points here (`Host` gives that away), or blindly, with a form (`Origin` does).
+    """
+
+    def __init__(self, app: ASGIApp, *, keys: Keys | None, host: str) -> None:
+        self._app = app
+        self._keys = keys
+        self._host = host.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer why not."""
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            refusal = await self._with_keys(scope, headers) if self._keys else self._without_keys(scope, headers)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _with_keys(self, scope: Scope, headers: Headers) -> Response | None:
+        if scope["path"] in OPEN_PATHS:
+            return None
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        name = await self._keys.caller(key.strip()) if self._keys and scheme.lower() == "bearer" else None
+        if name is None:
+            told = "is not one that is known" if key else "is missing"
+            return problem(
+                "API007",
+                f"the API key {told}; nothing was done. Send `Authorization: Bearer <key>`.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        scope.setdefault("state", {})["caller"] = name
+        return None
+
+    def _without_keys(self, scope: Scope, headers: Headers) -> Response | None:
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._is_ours(host):
+            told = f"the request is addressed to `{host[:200]}`, which is no name of this machine's loopback address"
+            return problem("API008", f"{told}; nothing was done. Set an API key to be reached under other names.")
+        if origin is not None and scope["method"] not in READS and urlsplit(origin).netloc != host:
+            told = f"the request comes from a page of `{origin[:200]}`"
+            return problem("API009", f"{told}; nothing was done. Set an API key to call from other origins.")
+        scope.setdefault("state", {})["caller"] = LOCAL
+        return None
+
+    def _is_ours(self, host: str) -> bool:
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        return name in ("localhost", self._host.strip("[]")) or _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,128 @@
+"""Compiling what callers send, beside the event loop: it may take seconds, and streams must not wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec import structs
+
+from pointsman.base.errors import InvalidDefinition, Problem
+from pointsman.compile import Compiled, compile_source
+from pointsman.definition import Media, Operation, Parsed, apply_patch, refused
+from pointsman.expr import Engine
+from pointsman.plan import Guards, Plan, encode_plan
+from pointsman.settings import LimitSettings
+
+T = TypeVar("T")
+
+
+class Made(NamedTuple):
+    """A definition and its plan, both ready to be stored."""
+
+    definition: bytes
+    """The author's document as JSON, its keys in the author's order."""
+    plan: Plan
+    encoded: bytes
+    """The plan's canonical JSON."""
+    warnings: tuple[Problem, ...]
+
+
+class Compiler:
+    """Compiles one definition at a time, under the limits of this installation."""
+
+    def __init__(self, engine: Engine, limits: LimitSettings, thread: Executor) -> None:
+        self.engine = engine
+        self._limits = limits
+        self._thread = thread
+
+    async def compile(
+        self, source: bytes | dict[str, Any], media: Media = "json", *, name: str | None = None, whole: bytes = b""
+    ) -> Made:
+        """Compile a definition.
+
+        Args:
+            source: Its text, or its document.
+            media: What the text is.
+            name: The name it goes by, if not its own.
+            whole: The body in which the text stands as the member `definition`, so that problems say where.
+
+        Raises:
+            InvalidDefinition: With every problem found.
+        """
+        try:
+            return await self._beside(lambda: self._made(source, media, name))
+        except InvalidDefinition as wrong:
+            if not whole or not isinstance(source, bytes):
+                raise
+            raise refused(*_shifted(wrong.problems, source, whole)) from None
+
+    async def patched(self, document: bytes, operations: Sequence[Operation], current: Plan) -> Made:
+        """Apply a patch to a stored definition, whose plan is `current`, and compile the result.
+
+        Raises:
+            EditRefused: An operation cannot be carried out.
+            InvalidDefinition: The result has problems, all of which are told.
+        """
+        return await self._beside(lambda: self._patched(json.loads(document), operations, current))
+
+    def _patched(self, document: dict[str, Any], operations: Sequence[Operation], current: Plan) -> Made:
+        made = self._made(apply_patch(document, operations), "json", current.name)
+        if _limits(json.loads(made.definition)) != _limits(document):
+            return made
+        # The installation's limits may be others than when the run was accepted; that is no change to the run.
+        plan = structs.replace(made.plan, guards=current.guards)
+        return made._replace(plan=plan, encoded=encode_plan(plan))
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    def _made(self, source: bytes | dict[str, Any], media: Media, name: str | None) -> Made:
+        parsed, compiled = compile_source(source, self.engine, media=media, name=name)
+        plan = self._limited(parsed, compiled)
+        return Made(encoded(parsed.document), plan, encode_plan(plan), compiled.warnings)
+
+    def _limited(self, parsed: Parsed, compiled: Compiled) -> Plan:
+        """The plan, its guards no wider than this installation's."""
+        plan, limits = compiled.plan, self._limits
+        if len(plan.nodes) > limits.max_nodes:
+            told = (
+                f"the definition has {len(plan.nodes):,} nodes, and POINTSMAN_LIMITS_MAX_NODES allows "
+                f"{limits.max_nodes:,}."
+            )
+            raise refused(Problem("CMP026", "/nodes", told, parsed.positions.line("/nodes")))
+        return structs.replace(plan, guards=_narrowed(plan.guards, limits))
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """A document as it is stored."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _limits(document: dict[str, Any]) -> object:
+    return (document.get("metadata") or {}).get("limits")
+
+
+def _narrowed(guards: Guards, limits: LimitSettings) -> Guards:
+    durations = [known for known in (guards.max_duration_ms, limits.max_duration_ms) if known is not None]
+    return Guards(
+        max_nodes=min(guards.max_nodes, limits.max_nodes),
+        max_tokens=min(guards.max_tokens, limits.max_tokens),
+        max_loop_iterations=min(guards.max_loop_iterations, limits.max_loop_iterations),
+        max_duration_ms=min(durations, default=None),
+    )
+
+
+def _shifted(problems: tuple[Problem, ...], source: bytes, whole: bytes) -> list[Problem]:
+    """The problems of a definition, located in the body that it is the member `definition` of."""
+    before = whole.count(b"\n", 0, max(whole.find(source), 0))
+    return [
+        replace(
+            found, pointer=f"/definition{found.pointer}", line=found.line + before if found.line is not None else None
+        )
+        for found in problems
+    ]

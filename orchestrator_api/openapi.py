@@ -1,0 +1,59 @@
+"""The OpenAPI document: what FastAPI finds in the routes, with the schemas of our structs and forms."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from orchestrator_api.commands import CommandDone, CommandForm
+from orchestrator_api.events import EventPage
+from orchestrator_api.health import Alive, Readiness
+from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
+from orchestrator_api.problems import ProblemDetails
+from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
+from orchestrator_api.schema import ErrorPage
+from orchestrator_api.view import RunView
+from orchestrator_api.workflows import PublishedWorkflow, WorkflowDocument, WorkflowPage
+from pointsman.definition import Definition
+
+_REF: Final = "#/components/schemas/"
+ANSWERS: Final = (
+    AcceptedRun,
+    Alive,
+    CommandDone,
+    ErrorPage,
+    EventPage,
+    PatchDone,
+    PatchLists,
+    ProblemDetails,
+    PublishedWorkflow,
+    Readiness,
+    RunPage,
+    RunView,
+    WorkflowDocument,
+    WorkflowPage,
+)
+FORMS: Final = (CommandForm, Definition, PatchForm, StartRun)
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The whole document; made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, routes=app.routes, description=app.description)
+        made.setdefault("components", {}).setdefault("schemas", {}).update(schemas())
+        made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def schemas() -> dict[str, Any]:
+    """The schemas of every answer and every body, by name."""
+    _, found = msgspec.json.schema_components(ANSWERS, ref_template=_REF + "{name}")
+    for form in FORMS:
+        schema = form.model_json_schema(ref_template=_REF + "{model}")
+        found |= schema.pop("$defs", {})
+        found[form.__name__] = schema
+    return found

@@ -1,0 +1,18 @@
+"""What stands in paths and queries, by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from pointsman.base.ids import RunId
+
+RunPath = Annotated[
+    RunId, Path(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="The run's id.", examples=["run_01JB3"])
+]
+WorkflowPath = Annotated[
+    str, Path(pattern=r"^[^/\x00-\x1f\x7f]{1,200}$", description="The workflow's name.", examples=["support-triage"])
+]
+VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="A version, from 1.", examples=[1])]
+Limit = Annotated[int, Query(ge=1, le=500, description="How many are given at most.")]
