@@ -10,8 +10,12 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_ALSO_REFUSED: Final = (ipaddress.ip_network("168.63.129.16/32"),)
-"""Addresses that look public and are not: the one from which Azure serves a machine its own data."""
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All IPv6 that is in use on the Internet; `is_global` says yes to much that is not."""
+_IETF: Final = ipaddress.IPv4Network("192.0.0.0/24")
+"""Oracle's metadata among them; what `is_global` says of these depends on the version of Python."""
+_AZURE: Final = ipaddress.IPv4Network("168.63.129.16/32")
+"""Looks public, and serves each machine its own data."""
 
 
 class Guard:
@@ -39,17 +43,18 @@ class Guard:
 def is_public(address: Address) -> bool:
     """Whether anyone on the Internet may have this address: not private, loopback, link-local, metadata, multicast."""
     reached = _reached(address)
-    return reached.is_global and not reached.is_multicast and not any(reached in network for network in _ALSO_REFUSED)
+    if isinstance(reached, ipaddress.IPv6Address):
+        return reached in _UNICAST and reached.is_global
+    return reached.is_global and not reached.is_multicast and reached not in _IETF and reached not in _AZURE
 
 
 def _reached(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, where it stands for one."""
+    """The IPv4 address that an IPv6 address leads to, where it does."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def _plain(host: str) -> str:

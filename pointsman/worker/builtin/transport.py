@@ -80,8 +80,8 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
     async def _permitted(self, host: str, port: int) -> list[str]:
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as why:
-            raise httpcore.ConnectError(f"{host} cannot be resolved: {why.strerror or why}") from None
+        except (OSError, UnicodeError) as why:
+            raise httpcore.ConnectError(f"{host} cannot be resolved: {getattr(why, 'strerror', why)}") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         permitted = [address for address in addresses if self._guard.permits(host, address)]
         if not permitted:
