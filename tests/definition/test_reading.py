@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pointsman.base.errors import InvalidDefinition
 from pointsman.definition import Media, read
-from pointsman.definition.limits import MAX_JSON_BYTES, MAX_YAML_BYTES
+from pointsman.definition.limits import MAX_JSON_BYTES, MAX_YAML_BYTES, beyond_json
 
 
 def refusal(text: str | bytes, media: Media = "auto") -> list[str]:
@@ -178,6 +178,22 @@ def test_texts_beyond_their_size_are_refused_unread() -> None:
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     assert document("\ufeff{}") == {}
     assert read(b"\xef\xbb\xbfa: 1").document == {"a": 1}
+
+
+MARKS = [*"ab:-?&*!%@`|>[]{},#'\"\\ \n\t01.~", "- ", "? ", ": ", "&a ", "*a", "!!", "%YAML 1.2\n", "---\n", "...\n"]
+MARKS += ["<<: ", "|\n", ">2-\n", "\ufeff", "\x85", "\u2028", "0x", "!<x>", '"\\x', '"\\u12', "true", "\n  "]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(MARKS), max_size=14).map("".join), st.sampled_from(["json", "yaml"]))
+def test_any_text_is_read_or_refused_with_a_code_of_ours(text: str, media: Media) -> None:
+    try:
+        made = document(text, media)
+    except InvalidDefinition as wrong:
+        told = {problem.code for problem in wrong.problems}
+    else:
+        told = {problem.code for problem in beyond_json(made)}
+    assert told <= {"DEF001", "DEF002", "DEF003", "DEF004"}
 
 
 JSON = st.recursive(
