@@ -16,6 +16,7 @@ from pointsman.adapters.redis.partition import Partition
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded.redis import EmbeddedRedis
 from tests.adapters.impostors import serving
+from tests.support.waiting import eventually_sync
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def configured(server: EmbeddedRedis, **settings: str) -> Iterator[None]:
         yield
         for name, value in before.items():
             client.config_set(name, value)
+        # A server that writes its append-only file for the first time refuses to be stopped.
+        eventually_sync(lambda: client.info("persistence")["aof_rewrite_in_progress"] == 0)
 
 
 async def test_a_fit_server_is_opened_without_a_word(server: EmbeddedRedis) -> None:
