@@ -68,8 +68,12 @@ def _match_results(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
             draft.forget(token)
     for token, result in wanted.results.items():
         before = run.results.get(token)
-        if before is None or before.status != result.status:
+        if before is None or _essence(before) != _essence(result):
             draft.ended[token] = result
+
+
+def _essence(result: Result) -> tuple[object, ...]:
+    return result.status, result.of, result.output
 
 
 def is_tombstone(result: Result) -> bool:

@@ -88,7 +88,7 @@ def _dispatched_otherwise(
 
 
 def _differs(one: Activation, other: Activation) -> bool:
-    return (one.type, one.config, one.from_node) != (other.type, other.config, other.from_node)
+    return (one.type, one.config, one.origin) != (other.type, other.config, other.origin)
 
 
 def _how_it_differs(one: Activation, other: Activation, *, is_running: bool) -> str:

@@ -30,7 +30,8 @@ class Activation(msgspec.Struct, frozen=True):
     """How many records had been replayed."""
     type: str
     config: bytes
-    from_node: str | None
+    origin: tuple[str | None, bytes, str | None]
+    """From which node it came, and with what payload, inline or by reference."""
 
 
 class Replayed:
@@ -48,7 +49,8 @@ class Replayed:
             if dispatch.token not in self.activations:
                 task = decode_task(dispatch.body)
                 config = msgspec.json.encode(task.config, order="sorted")
-                self.activations[dispatch.token] = Activation(at, task.type, config, task.from_node)
+                origin = (task.from_node, bytes(task.payload), task.payload_ref)
+                self.activations[dispatch.token] = Activation(at, task.type, config, origin)
 
 
 def replay(program: Program, run: Snapshot, history: Sequence[HistoryRecord]) -> Replayed:

@@ -129,6 +129,8 @@ def decode_signal(body: bytes) -> Signal:
         SignalRejected: SIG001 not the JSON of a signal; SIG002 it names no run; SIG003 its job id is not one of ours.
     """
     try:
+        # What is passed on undecoded must be text all the same: msgspec leaves the inside of `Raw` unread.
+        body.decode()
         wire = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
         raise SignalRejected("SIG001", f"a signal is not the JSON object of the wire contract: {wrong}") from wrong

@@ -156,8 +156,11 @@ def _park(draft: Draft, token: TokenId, error: ErrorInfo, attempt: int) -> None:
     state = draft.token(token) or draft.run.tokens.get(token) or OpenToken("parked", attempt, activated_at=draft.now)
     for timer, armed in state.timers.items():
         draft.disarm(timer, armed)
-    # A node whose completion was taken before it failed (by its conditions, say) takes no second one.
-    taken = draft.ended.pop(token, None) is not None
-    least = state.attempt + 1 if taken else state.min_attempt
+    # A node whose completion was taken before it failed (by its conditions, say) takes no second one; what it brought
+    # stays beside the token, for whoever looks and for replay.
+    taken = draft.ended.get(token)
+    if taken is not None:
+        draft.ended[token] = replace(taken, status="failed", error=error)
+    least = state.attempt + 1 if taken is not None else state.min_attempt
     draft.set_token(token, replace(state, state="parked", type="", min_attempt=least, timers={}, error=error))
     draft.note("node_parked", token, {"type": error.type})
