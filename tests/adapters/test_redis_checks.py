@@ -88,7 +88,7 @@ async def test_a_server_without_an_append_only_file_is_warned_of(server: Embedde
     assert "keeps no append-only file" in warning
 
 
-async def test_a_replica_is_refused(server: EmbeddedRedis) -> None:
+async def test_a_replica_is_refused_at_start_and_at_writes(server: EmbeddedRedis) -> None:
     # Given a server that follows another
     connection = Connection(read_address(server.url))
     await connection.ask("REPLICAOF", "127.0.0.1", "1")

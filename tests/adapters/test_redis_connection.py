@@ -210,7 +210,7 @@ def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-async def test_tls_checks_the_certificate(server: EmbeddedRedis, tmp_path: Path) -> None:
+async def test_tls_checks_the_certificate_of_the_server(server: EmbeddedRedis, tmp_path: Path) -> None:
     # Given a server behind TLS whose certificate is its own authority
     certificate, context = self_signed(tmp_path)
 

@@ -355,7 +355,7 @@ async def test_outputs_pass_byte_for_byte(world: World, data: bytes) -> None:
     assert found == story.snapshot
 
 
-async def test_ten_megabytes_pass_unchanged(world: World) -> None:
+async def test_ten_megabytes_pass_a_transition_unchanged(world: World) -> None:
     # Given a result, and a task made from it, of 10 MB
     story = await started(world, "a")
     data = b'"' + b"x" * 10_000_000 + b'"'
@@ -368,7 +368,7 @@ async def test_ten_megabytes_pass_unchanged(world: World) -> None:
     assert await world.store.load([story.run]) == {story.run: story.snapshot}
 
 
-async def test_outputs_may_be_references(world: World) -> None:
+async def test_outputs_may_be_references_to_elsewhere(world: World) -> None:
     # Given a result and an input that lie elsewhere
     story = await started(world, "a", input=Output(ref="blob://1"))
     # When the run ends with such an output
