@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs.command_page import command_page
 from docs.definition_page import definition_page
 from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_signatures
 from pointsman.base.codes import CODES
@@ -182,6 +183,7 @@ def python_page() -> str:
 
 
 PAGES: Final = {
+    "cli.md": command_page,
     "definition.md": lambda: definition_page(ROOT),
     "settings.md": settings_page,
     "errors.md": errors_page,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
@@ -41,9 +42,10 @@ class Api:
         """The JSON answered to a command."""
         return self._answer("POST", path, json=body, headers=headers)
 
-    def patch(self, path: str, body: Any) -> Any:
-        """The JSON answered to an edit."""
-        return self._answer("PATCH", path, json=body)
+    def patch(self, path: str, operations: list[dict[str, Any]]) -> Any:
+        """The JSON answered to an edit in RFC 6902."""
+        content_type = {"Content-Type": "application/json-patch+json"}
+        return self._answer("PATCH", path, content=json.dumps(operations), headers=content_type)
 
     @contextmanager
     def stream(self, path: str, headers: dict[str, str]) -> Iterator[Iterator[str]]:

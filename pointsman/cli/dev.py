@@ -29,7 +29,7 @@ def dev(
         typer.Option(help="Where the servers keep their data; by default POINTSMAN_DATA_DIR, else .pointsman."),
     ] = None,
     worker: Annotated[
-        list[str] | None, typer.Option(help="Module or file with workers of your own to start as well; repeatable.")
+        list[str] | None, typer.Option(help="Module or file with workers of your own to start as well; may be given several times.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

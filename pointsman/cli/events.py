@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from pointsman.base.errors import ServerUnavailable
+from pointsman.base.errors import PointsmanError, ServerUnavailable
 from pointsman.cli.client import Api, run_path
+from pointsman.cli.exits import Answered, ExitCode, exit_code
 
 FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 
-_TRIES: Final = 6
-_FIRST_PAUSE_S: Final = 0.2
+_TRIES: Final = 7
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
 
 
 class Message(NamedTuple):
@@ -28,11 +30,13 @@ def follow(api: Api, run: str) -> Iterator[dict[str, Any]]:
     """Every event of a run, from its first to the one that ends it.
 
     Raises:
-        ServerUnavailable: The API stayed away for several tries in a row.
+        ServerUnavailable: The API stayed away for several tries in a row. `Answered`, if it answered that it cannot.
     """
     last: str | None = None
     failures = 0
     while True:
+        lost: PointsmanError | None = None
+        failures += 1
         try:
             for message in _messages_of(api, run, last):
                 last, failures = message.id or last, 0
@@ -40,11 +44,12 @@ def follow(api: Api, run: str) -> Iterator[dict[str, Any]]:
                 yield event
                 if event.get("status") in FINAL:
                     return
-        except ServerUnavailable:
-            failures += 1
-            if failures == _TRIES:
-                raise
-            time.sleep(_FIRST_PAUSE_S * 2**failures)
+        except (ServerUnavailable, Answered) as error:
+            lost = error
+        if lost and (failures == _TRIES or exit_code(lost) != ExitCode.UNAVAILABLE):
+            raise lost
+        if failures:
+            time.sleep(min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S))
 
 
 def messages(lines: Iterable[str]) -> Iterator[Message]:

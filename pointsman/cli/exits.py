@@ -44,6 +44,7 @@ MEANINGS: Final = {
 }
 """Each code's line in `docs/reference/cli.md`."""
 
+_MALFORMED: Final = frozenset({400, 405, 413, 415, 422})
 _IN_USE: Final = frozenset({"SRV021", "SRV027"})
 
 
@@ -79,4 +80,4 @@ def _of_answer(status: int, code: str) -> ExitCode:
         return ExitCode.UNAVAILABLE
     if code.startswith(("DEF", "CMP", "CEL")):
         return ExitCode.INVALID
-    return ExitCode.REFUSED
+    return ExitCode.USAGE if status in _MALFORMED else ExitCode.REFUSED

@@ -64,9 +64,9 @@ class Watching:
         progress = self.progress
         until = progress.latest if progress.is_final else SystemClock().now()
         seconds = max(0, until - (progress.began or until)) / 1_000
-        told = Text(f"{progress.run_id}  ", "bold").append_text(run_status(progress.status))
         nodes = f"{progress.ended_nodes}/{len(self.plan.nodes)} nodes"
-        return told.append(f"  revision {progress.revision}  {nodes}  {seconds:.1f} s", "dim")
+        rest = f"  revision {progress.revision}  {nodes}  {seconds:.1f} s"
+        return Text.assemble((f"{progress.run_id}  ", "bold"), run_status(progress.status), (rest, "dim"))
 
 
 def watch_run(api: Api, run: str, output: Output, tell: Tell) -> Watching:

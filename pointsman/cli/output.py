@@ -46,8 +46,13 @@ class Output:
         self.out.file.flush()
 
     def show(self, what: RenderableType) -> None:
-        """Show something to people, unbroken where there is no terminal whose width it should keep."""
-        self.out.print(what, soft_wrap=not self.out.is_terminal)
+        """Show something to people; where there is no terminal, without breaking or padding its lines."""
+        if self.out.is_terminal:
+            self.out.print(what)
+            return
+        with self.out.capture() as captured:
+            self.out.print(what, soft_wrap=True)
+        self.text("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
     def say(self, text: str) -> None:
         """Say how things are going."""

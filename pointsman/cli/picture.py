@@ -35,8 +35,9 @@ def picture(plan: Plan, label: Callable[[Node], Label], width: int) -> Text:
     widest = max((max(cell_len(label.text), label.room) for label in labels.values()), default=0) + _GAP
     most = max((len(row) for row in layers.rows), default=1)
     # Even, so that rows with odd and even numbers of nodes have their middles on the same columns.
-    cell = min(widest, width // most) // 2 * 2
-    if cell < min(widest // 2 * 2, _NARROWEST):
+    wanted, possible = (widest + 1) // 2 * 2, width // most // 2 * 2
+    cell = min(wanted, possible)
+    if cell < min(wanted, _NARROWEST):
         return _listing(plan, labels)
     columns = [[_column(index, len(row), most, cell) for index in range(len(row))] for row in layers.rows]
     return Text("\n").join(_rows(layers, labels, columns, cell))

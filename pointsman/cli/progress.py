@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from pointsman.cli.events import FINAL
@@ -56,6 +57,16 @@ class Progress:
         self.added: set[str] = set()
         """Nodes that a patch put in while the run was on its way."""
 
+    @classmethod
+    def of_view(cls, run: Mapping[str, Any]) -> Progress:
+        """A run as the API shows it: as it is now, without how it came there."""
+        progress = cls(run["run_id"])
+        progress.status, progress.revision = run["status"], run["revision"]
+        for name, node in run["nodes"].items():
+            progress.nodes[name] = NodeProgress(node["status"], node["attempt"])
+            progress.passes |= passes_of(node["frame"])
+        return progress
+
     @property
     def is_final(self) -> bool:
         """Whether the run has ended."""
@@ -74,7 +85,7 @@ class Progress:
         for node in event.get("nodes", ()):
             status = "backing_off" if node.get("reason") == "backing_off" else node["status"]
             self.nodes[node["node"]] = NodeProgress(status, node.get("attempt", 0))
-            self.passes |= _passes(node.get("frame", ""))
+            self.passes |= passes_of(node.get("frame", ""))
         if patch := event.get("patch"):
             self.revision = patch["revision"]
             self.added |= {node["id"] for node in added_nodes(patch.get("operations", ()))}
@@ -88,12 +99,15 @@ class Progress:
         now = self.node(node.id)
         glyph, style = now.glyph
         new = "✚" if node.id in self.added else ""
-        text = f"{glyph} {new}{node.id}"
-        room = len(text) + (3 if node.retry.max_attempts > 1 else 0)
+        name = f"{glyph} {new}{node.id}"
+        text, room = name, cell_len(name)
         if node.loop is not None:
-            text += f" ↺{self.passes.get(node.id, 0)}/{node.loop.max_iterations}"
-            room += len(text)
-        return Label(f"{text} #{now.attempt}" if now.attempt > 1 else text, style, room)
+            most = node.loop.max_iterations
+            text += f" ↺{self.passes[node.id]}/{most}" if node.id in self.passes else " ↺"
+            room += len(f" ↺{most}/{most}")
+        if now.attempt > 1:
+            text += f" #{now.attempt}"
+        return Label(text, style, room + len(" #9") if node.retry.max_attempts > 1 else room)
 
 
 def run_status(status: str) -> Text:
@@ -110,7 +124,7 @@ def added_nodes(operations: Any) -> Iterator[Mapping[str, Any]]:
             yield node
 
 
-def _passes(frame: str) -> dict[str, int]:
+def passes_of(frame: str) -> dict[str, int]:
     """From `polish[2]/retry[1]`, the pass of each loop around a node."""
     parts = (part.rstrip("]").partition("[") for part in frame.split("/") if part)
     return {loop: int(number) for loop, _, number in parts}

@@ -44,10 +44,11 @@ def node_table(run: Mapping[str, Any]) -> Table:
 
 def run_report(run: Mapping[str, Any]) -> RenderableType:
     """How a run stands: status and, once it has ended, what came of it."""
-    told = Text(f"{run['run_id']} ", "bold").append_text(run_status(run["status"]))
-    told.append(f"  {run['workflow']}, revision {run['revision']}", "dim")
-    told.append(f", {_took(run, 'created_at')}" if run.get("ended_at") else "", "dim")
-    parts: list[RenderableType] = [told]
+    took = f", {_took(run, 'created_at')}" if run.get("ended_at") else ""
+    rest = f"  {run['workflow']}, revision {run['revision']}{took}"
+    parts: list[RenderableType] = [
+        Text.assemble((f"{run['run_id']} ", "bold"), run_status(run["status"]), (rest, "dim"))
+    ]
     if run.get("error"):
         parts.append(Text(f"{run['error']['type']}: {run['error'].get('message', '')}", "red"))
     if run.get("output") is not None:

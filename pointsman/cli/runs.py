@@ -13,10 +13,11 @@ from pointsman.cli.client import open_api, run_path
 from pointsman.cli.live import fetch_plan, picture_of
 from pointsman.cli.options import ApiUrl, AsJson, RunArgument
 from pointsman.cli.output import Output
-from pointsman.cli.progress import NodeProgress, Progress, run_status
+from pointsman.cli.progress import Progress, run_status
 from pointsman.cli.report import node_table, run_report, runs_table
 from pointsman.cli.sources import compiled, json_value
 from pointsman.cli.watch import see_to_its_end
+from pointsman.protocol.state import RunStatus
 from pointsman.settings import load
 
 
@@ -52,9 +53,9 @@ def run(
 
 
 def runs(
-    status: Annotated[str | None, typer.Option(help="Only those in this state, such as RUNNING or FAILED.")] = None,
+    status: Annotated[RunStatus | None, typer.Option(case_sensitive=False, help="Only those in this state.")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only those of this workflow.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most, the latest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most, the latest first.")] = 20,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
 ) -> None:
@@ -70,10 +71,7 @@ def show(run: RunArgument, as_json: AsJson = False, api_url: ApiUrl = None) -> N
     with open_api(api_url) as api:
         told = api.get(run_path(run))
         plan = fetch_plan(api, run)
-    progress = Progress(run)
-    progress.status = told["status"]
-    progress.nodes = {name: NodeProgress(node["status"], node["attempt"]) for name, node in told["nodes"].items()}
-    drawn = picture_of(plan, progress, output.out.width)
+    drawn = picture_of(plan, Progress.of_view(told), output.out.width)
     output.result(told, Group(drawn, Text(), node_table(told), Text(), run_report(told)))
 
 
@@ -98,9 +96,6 @@ def patch(
         Path,
         typer.Argument(
             metavar="OPS.json",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             help="RFC 6902 operations on the definition, as a list or under `operations`; `-` reads standard input.",
         ),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -65,13 +65,14 @@ class Servers:
         if self._settings.database_url is None:
             self._postgres = await _started(EmbeddedPostgres, self._data_dir / "postgres", ports[1])
 
-    async def watch(self) -> None:
-        """Start again whatever has died, for as long as this is awaited."""
+    async def watch(self, revived: Callable[[], None]) -> None:
+        """Start again whatever has died, for as long as this is awaited; `revived` is called each time."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for server in self._embedded():
                 if not server.running:
                     await self._revive(server)
+                    revived()
 
     async def stop(self) -> None:
         """Shut both down in good order."""

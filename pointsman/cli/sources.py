@@ -15,10 +15,7 @@ from pointsman.expr import engine
 from pointsman.settings import Settings
 
 FileArgument: TypeAlias = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE", exists=True, dir_okay=False, allow_dash=True, help="A definition in YAML or JSON; `-` reads it."
-    ),
+    Path, typer.Argument(metavar="FILE", help="A definition in YAML or JSON; `-` reads it from standard input.")
 ]
 
 
@@ -39,7 +36,7 @@ def read_bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise typer.BadParameter(f"{file} cannot be read ({error.strerror}).") from None
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def json_value(text: str, option: str) -> Any:

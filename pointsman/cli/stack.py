@@ -63,7 +63,7 @@ class Stack:
         self._port = _free(self._settings.api.host, self._port)
         for name in await migrate(self._servers.postgres_dsn):
             self._tell("postgres", f"applied migration {name}")
-        self._tasks.append(asyncio.create_task(self._servers.watch()))
+        self._tasks.append(asyncio.create_task(self._servers.watch(self._write_facts)))
         environment = self._environment()
         self._children = [Child(program, environment, self._said, self._tell) for program in self._programs]
         self._tasks += [asyncio.create_task(child.keep(self._write_facts)) for child in self._children]

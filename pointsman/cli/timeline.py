@@ -15,8 +15,8 @@ _SHOWN = 60
 
 def line(event: Mapping[str, Any], began: int) -> Text:
     """One event, its time counted from the start of the run."""
-    told = Text(f"{(event['at'] - began) / 1000:8.3f}  ", "dim")
-    return told.append_text(Text("  ").join(_parts(event)))
+    when = f"{(event['at'] - began) / 1_000:8.3f}  "
+    return Text.assemble((when, "dim"), Text("  ").join(_parts(event)))
 
 
 def _parts(event: Mapping[str, Any]) -> Iterator[Text]:
@@ -41,14 +41,14 @@ def _parts(event: Mapping[str, Any]) -> Iterator[Text]:
 
 
 def _patch(patch: Mapping[str, Any], by: str) -> Text:
-    told = Text(f"✎ revision {patch['revision']}", "bold magenta")
-    told.append(f" by {by}" if by else "", "magenta")
-    return told.append(f": {_brief(patch['description'])}" if patch.get("description") else "", "magenta")
+    who = f" by {by}" if by else ""
+    why = f": {_brief(patch['description'])}" if patch.get("description") else ""
+    return Text.assemble((f"✎ revision {patch['revision']}", "bold magenta"), (f"{who}{why}", "magenta"))
 
 
 def _ended(node: Mapping[str, Any]) -> Text:
     glyph, style = NodeProgress(node["status"]).glyph
-    told = Text(f"{glyph} {_name(node)}", style)
+    told = Text().append(f"{glyph} {_name(node)}", style)
     if error := node.get("error"):
         told.append(f" {_brief(error['type'] + ': ' + error.get('message', ''))}", "red")
     elif node["status"] in ("skipped", "cancelled", "waiting") and node.get("reason"):
@@ -58,8 +58,8 @@ def _ended(node: Mapping[str, Any]) -> Text:
 
 def _name(node: Mapping[str, Any]) -> str:
     attempt = f" #{node['attempt']}" if node.get("attempt", 0) > 1 else ""
-    frame = f" {node['frame']}" if node.get("frame") else ""
-    return f"{node['node']}{frame}{attempt}"
+    passes = ".".join(part.rpartition("[")[2].rstrip("]") for part in node.get("frame", "").split("/"))
+    return f"{node['node']}{f' ↺{passes}' if passes else ''}{attempt}"
 
 
 def _note(note: Mapping[str, Any]) -> str:
