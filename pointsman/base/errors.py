@@ -16,6 +16,7 @@ PointsmanError                 carries `code`, `retryable`, and a message that s
 ├── PlanMissing                RUN: a run points at a plan that Redis does not hold (`pointsman.execute`)
 ├── BlobMissing                RUN: a reference to a blob that the store does not hold (`pointsman.ports`)
 ├── EditRefused                EDT: a patch that cannot be taken; nothing changed
+├── ReplayDiverged             EDT: a history that does not lead to its run's state: a bug (`pointsman.edit`)
 ├── RequestRefused             API: an HTTP request that cannot be served as asked
 │   └── Answered               the problem that the API answered the command line with (`pointsman.cli`)
 └── WorkerError                WRK: a handler or a worker cannot go on

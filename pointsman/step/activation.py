@@ -32,6 +32,8 @@ def run_queue(draft: Draft) -> None:
                     _deliver(draft, site, frame, live_edges(draft, site, frame), decision)
             case Beginning(site, frame):
                 _fire(draft, site, frame, ())
+            case _:
+                assert_never(item)
 
 
 _ALONE: dict[str, Decision] = {"live": "fire", "dead": "skip", "failed": "fail"}
