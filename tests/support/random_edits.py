@@ -153,7 +153,7 @@ def drive(run: EditedRun, order: Random, *, failing: int = 0) -> None:
 def _advance(run: EditedRun, order: Random, failing: int) -> bool:
     out: list[Any] = sorted(name for name, state in run.snapshot.tokens.items() if state.state == "dispatched")
     clock = sorted(run.clock)
-    if out and (not clock or order.random() < 0.9):
+    if out and (not clock or failing == 0 or order.random() < 0.9):
         token = order.choice(out)
         attempt = run.snapshot.tokens[token].attempt
         if zlib.crc32(f"{token}#{attempt}".encode()) % 100 < failing:
