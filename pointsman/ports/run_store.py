@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 
 from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
-from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Sealed
 
@@ -23,14 +23,6 @@ class Link(msgspec.Struct, frozen=True):
 
     sealed: Sealed
     delivery: str | None = None
-
-
-class HistoryRecord(msgspec.Struct, frozen=True):
-    """One taken signal, as the editor replays it: its output is in the snapshot's results."""
-
-    seq: int
-    at: Millis
-    signal: Signal
 
 
 class RunStore(Protocol):
@@ -60,11 +52,14 @@ class RunStore(Protocol):
         ...
 
     async def history(self, run: RunId) -> list[HistoryRecord]:
-        """The taken signals of a run in order, those of ended frames left out."""
+        """The taken signals of a run in order, those of ended frames left out, and the last pass of each loop."""
         ...
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
-        """Remove runs that are final and hold no open token; False where that is not so, and nothing was removed."""
+        """Remove runs that are final and hold no open token; False where that is not so, and nothing was removed.
+
+        True also where there is nothing left to remove.
+        """
         ...
 
     async def now(self) -> Millis:
