@@ -11,9 +11,9 @@ class TaskFailed(Exception):
 
     retryable = True
 
-    def __init__(self, message: str = "", *, type: str = "error") -> None:  # noqa: A002 - the word users know it by
+    def __init__(self, message: object = "", *, type: str = "error") -> None:  # noqa: A002 - the word users know it by
         super().__init__(message)
-        self.message = message
+        self.message = str(message)
         self.type = type
 
 

@@ -117,7 +117,7 @@ class Execution:
         try:
             return Task(decode_task(values.get(b"token", b"")), self._around.secrets, self._around.blobs)
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-            run_id, node_id = values.get(b"run_id", b"").decode(), values.get(b"node_id", b"").decode()
+            run_id, node_id = (values.get(name, b"").decode(errors="replace") for name in (b"run_id", b"node_id"))
             log.error("task_unreadable", entry=entry_id.decode(), run_id=run_id, node=node_id, error=str(wrong))
             if run_id and node_id:
                 self._around.send(unreadable(run_id, node_id, wrong).signal)

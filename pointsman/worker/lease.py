@@ -14,7 +14,6 @@ from pointsman.adapters.redis.address import read_address
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.workers import Holding, WorkerRegistry
-from pointsman.base.errors import ServerUnavailable
 from pointsman.settings import WorkerSettings
 
 log = structlog.get_logger()
@@ -83,7 +82,8 @@ class Lease:
         try:
             await self._renew(partition, registry)
             self._is_failing = False
-        except ServerUnavailable as why:
+        except Exception as why:
+            # Whatever it is, this thread goes on: without it the worker would be taken for dead.
             if not self._is_failing:
                 log.warning("lease_not_renewed", worker=self._consumer, error=str(why))
             self._is_failing = True

@@ -12,7 +12,6 @@ import structlog
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import pack
 from pointsman.adapters.redis.partition import Partition
-from pointsman.base.errors import ServerUnavailable
 from pointsman.worker.execution import Entry
 from pointsman.worker.slots import Slots
 
@@ -61,7 +60,7 @@ class Reader:
                 count = await self._slots.some()
                 if not self._drain.is_set():
                     await self._turn(count)
-        except ServerUnavailable:
+        except BaseException:
             self._is_cut_off = True
             raise
         finally:

@@ -45,7 +45,7 @@ def completed(task: Task, value: Any) -> Report:
 def failed(task: Task, error: BaseException, secrets: Secrets) -> Report:
     """The report of an attempt that raised `error`. The values of secrets are taken out."""
     kind, message, retryable = _told(error)
-    about: dict[str, Any] = {"error_type": kind, "error_message": secrets.redact(message)[:MAX_MESSAGE]}
+    about: dict[str, Any] = {"error_type": _clean(kind), "error_message": _clean(secrets.redact(message))}
     if not retryable:
         about["retryable"] = False
     signal = WireSignal("failed", job_id=task.job_id, run_id=task.run_id, node_id=task.node_id, metadata=about)
@@ -55,7 +55,7 @@ def failed(task: Task, error: BaseException, secrets: Secrets) -> Report:
 
 def unreadable(run_id: str, node_id: str, why: Exception) -> Report:
     """The report about a stream entry that is no task; without a job id it counts for the node's one open token."""
-    message = f"the worker cannot read its task: {why}"[:MAX_MESSAGE]
+    message = _clean(f"the worker cannot read its task: {why}")
     about = {"error_type": "unreadable_task", "error_message": message, "retryable": False}
     signal = WireSignal("failed", run_id=run_id, node_id=node_id, metadata=about)
     return Report(encode_wire(signal), "failed")
@@ -64,9 +64,16 @@ def unreadable(run_id: str, node_id: str, why: Exception) -> Report:
 def _told(error: BaseException) -> tuple[str, str, bool]:
     if isinstance(error, TaskFailed):
         return error.type, error.message, error.retryable
-    if isinstance(error, PointsmanError):
-        return type(error).__name__, str(error), error.retryable
-    return type(error).__name__, str(error), True
+    retryable = error.retryable if isinstance(error, PointsmanError) else True
+    try:
+        return type(error).__name__, str(error), retryable
+    except Exception as wrong:
+        return type(error).__name__, f"(its message cannot be read: {type(wrong).__name__})", retryable
+
+
+def _clean(text: str) -> str:
+    """A text that JSON can hold, not too long."""
+    return str(text)[:MAX_MESSAGE].encode(errors="replace").decode()
 
 
 def _encoded(value: Any) -> bytes:

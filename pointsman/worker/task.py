@@ -16,6 +16,8 @@ from pointsman.protocol.task import Task as WireTask
 from pointsman.worker.cancellation import Cancellation
 from pointsman.worker.secrets import Secrets
 
+log = structlog.get_logger()
+
 _UNREAD: Final = object()
 _BLOB: Final = BLOB_SCHEME.encode()
 
@@ -132,10 +134,10 @@ class Task:
     def log(self) -> FilteringBoundLogger:
         """A logger whose lines carry this task's run, node, token and attempt."""
         wire = self._wire
-        logger: FilteringBoundLogger = structlog.get_logger().bind(
+        bound: FilteringBoundLogger = log.bind(
             run_id=wire.run_id, node=wire.node_id, token=wire.id, attempt=wire.attempt
         )
-        return logger
+        return bound
 
     async def load_payload(self) -> Any:
         """The payload, what is in the blob store fetched; `payload` is the same from then on."""

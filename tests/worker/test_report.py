@@ -44,9 +44,10 @@ def test_what_a_handler_returns_becomes_the_result(value: Any, fields: dict[str,
     assert told(completed(a_task(), value)) == {"status": "completed", **ADDRESS, **fields}
 
 
-def test_a_result_that_json_cannot_hold_fails_for_good() -> None:
+@pytest.mark.parametrize("value", [{"socket": object()}, "half a pair: \ud800", {"keys": {object(): 1}}])
+def test_a_result_that_json_cannot_hold_fails_for_good(value: Any) -> None:
     with pytest.raises(NonRetryable) as error:
-        completed(a_task(), {"socket": object()})
+        completed(a_task(), value)
     assert error.value.type == "result_not_json"
     assert error.value.message.startswith("the handler returned what JSON cannot hold: ")
 
@@ -93,6 +94,24 @@ def test_no_secret_is_in_a_reported_error_or_its_traceback() -> None:
     assert told(report)["metadata"]["error_message"] == "login with *** refused"
     assert "RuntimeError: login with *** refused" in report.unexpected
     assert b"s3cret" not in report.signal
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "about"),
+    [
+        (Unspeakable(), ("Unspeakable", "(its message cannot be read: RuntimeError)")),
+        (ValueError("half a pair: \ud800"), ("ValueError", "half a pair: ?")),
+        (Retryable(ValueError("wrapped")), ("error", "wrapped")),
+    ],
+)
+def test_an_error_that_cannot_be_told_as_it_is_is_told_all_the_same(error: Exception, about: tuple[str, str]) -> None:
+    metadata = told(failed(a_task(), error, Secrets()))["metadata"]
+    assert (metadata["error_type"], metadata["error_message"]) == about
 
 
 def test_an_endless_error_message_is_cut() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog.testing
 
 from pointsman.protocol.output import NOTHING
 from pointsman.worker import Cancellation
@@ -104,3 +105,19 @@ def test_a_cancellation_is_seen_even_if_asked_for_later() -> None:
 async def _cancelled(cancellation: Cancellation) -> bool:
     await cancellation
     return cancellation.is_set()
+
+
+def test_the_log_of_a_task_says_what_it_is_about() -> None:
+    with structlog.testing.capture_logs() as lines:
+        a_task(attempt=2).log.info("mail_sent", to="bob")
+    assert lines == [
+        {
+            "event": "mail_sent",
+            "log_level": "info",
+            "to": "bob",
+            "run_id": "run_1",
+            "node": "work",
+            "token": ":work",
+            "attempt": 2,
+        }
+    ]
