@@ -64,21 +64,26 @@ def _match_frames(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
 def _match_results(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:
     """Results that workers brought are facts and equal; only skips and what control nodes pass on can differ."""
     for token in run.results.keys() - wanted.results.keys():
-        if not is_tombstone(run.results[token]):
+        if run.results[token].attempt and run.results[token].status in ("cancelled", "skipped"):
+            # A worker has had it: whatever comes of it begins at the next attempt.
+            draft.ended[token] = replace(run.results[token], status="cancelled", reason=EDITED)
+        else:
             draft.forget(token)
     for token, result in wanted.results.items():
         before = run.results.get(token)
         if before is None or _essence(before) != _essence(result):
-            draft.ended[token] = result
+            draft.ended[token] = _counting_on(result, before)
+
+
+def _counting_on(result: Result, before: Result | None) -> Result:
+    """A skip remembers what attempts there were: a later edit may activate the node after all."""
+    if before is None or result.status != "skipped":
+        return result
+    return replace(result, attempt=before.attempt)
 
 
 def _essence(result: Result) -> tuple[object, ...]:
     return result.status, result.of, result.output
-
-
-def is_tombstone(result: Result) -> bool:
-    """Whether an edit closed this token after a worker had been handed it."""
-    return result.status == "cancelled" and result.reason == EDITED
 
 
 def _match_joins(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:

@@ -30,16 +30,22 @@ def complete(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
 
 def skip(draft: Draft, site: Site, frame: FrameId, how: Resolution) -> None:
     """A node will never be activated in `frame`; with the entry of a loop goes the whole loop (SEMANTICS §3.3)."""
-    result = Result("skipped", ended_at=draft.now, reason="upstream_failed" if how == "failed" else "no_live_edge")
     if not site.enters:
         token = TokenId(f"{frame}:{site.node.id}")
-        draft.end(token, result)
+        _skip(draft, token, how)
         skip_out(draft, site, token, how)
         return
     region = draft.program.regions[site.enters[0]]
     for node in region.nodes:
-        draft.end(TokenId(f"{frame}:{node}"), result)
+        _skip(draft, TokenId(f"{frame}:{node}"), how)
     resolve(draft, frame, ((edge, how) for edge in draft.program.sites[region.id].out))
+
+
+def _skip(draft: Draft, token: TokenId, how: Resolution) -> None:
+    reason = "upstream_failed" if how == "failed" else "no_live_edge"
+    before = draft.result(token)
+    # An edit took the node away and brought it back: attempts are counted on, should yet another edit activate it.
+    draft.end(token, Result("skipped", before.attempt if before else 0, ended_at=draft.now, reason=reason))
 
 
 def skip_out(draft: Draft, site: Site, token: TokenId, how: Resolution) -> None:

@@ -33,7 +33,7 @@ def activate_task(draft: Draft, site: Site, token: TokenId, edges: tuple[EdgeId,
 def _first_attempt(draft: Draft, token: TokenId) -> int:
     """1, unless an edit took the node away and another brought it back: then what was out before stays late."""
     buried = draft.result(token)
-    return buried.attempt + 1 if buried is not None and buried.status == "cancelled" else 1
+    return buried.attempt + 1 if buried is not None else 1
 
 
 def dispatch(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None:

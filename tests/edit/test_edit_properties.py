@@ -86,5 +86,7 @@ def test_when_an_edit_lands_makes_no_difference(data: st.DataObject) -> None:
         drive(run, Random(seed))
     # Then they ended the same
     assert early.status == late.status
-    assert early.ended == late.ended
-    assert facts(early) == facts(late)
+    if early.status == "COMPLETED":
+        # A run that failed fast has cancelled what happened to be out at that moment.
+        assert early.ended == late.ended
+        assert facts(early) == facts(late)
