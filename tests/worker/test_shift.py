@@ -260,6 +260,22 @@ async def test_results_are_kept_while_redis_is_away(tmp_path: Path) -> None:
             await eventually(lambda: work.service.health.is_ready)
 
 
+async def test_results_are_kept_while_redis_has_no_memory(redis_db: str) -> None:
+    gate = Gate()
+    async with at_work(redis_db, gated(gate)) as work:
+        await work.streams.give()
+        await eventually(lambda: gate.inside == 1)
+        # When Redis refuses whatever takes memory
+        await work.streams.redis.config_set("maxmemory", 1)
+        try:
+            gate.open.set()
+            await eventually(lambda: "SRV008" in work.service.health.reasons.get("results", ""))
+        finally:
+            await work.streams.redis.config_set("maxmemory", 0)
+        # Then the result arrives as soon as there is some again
+        assert await work.streams.results(1) == {"run_1": "through"}
+
+
 async def test_tasks_that_a_broken_connection_took_with_it_are_done(redis_db: str) -> None:
     async with at_work(redis_db, all_kinds()) as work:
         await work.streams.give("async", run="before", payload=1)
