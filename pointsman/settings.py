@@ -106,7 +106,7 @@ class SupervisorSettings(Group):
 
 
 class WorkerSettings(Group):
-    """Worker processes made with the SDK."""
+    """Worker processes made with the SDK. `secret://name` in a config is their variable `POINTSMAN_SECRET_<NAME>`."""
 
     concurrency: Count = Field(default=16, description="Tasks handled at the same time.")
     lease_ms: Span = Field(
