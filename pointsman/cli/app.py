@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pointsman.base.errors import PointsmanError
-from pointsman.cli import bring_up, definitions, dev, doctor, runs, watch
+from pointsman.cli import bring_up, definitions, demo, dev, doctor, runs, watch
 from pointsman.cli.exits import ExitCode, exit_code
 from pointsman.cli.output import Output
 
@@ -29,7 +29,7 @@ def make_app() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
-    _add(app, TRY, dev=dev.dev)
+    _add(app, TRY, demo=demo.demo, dev=dev.dev)
     _add(app, WRITE, validate=definitions.validate, graph=definitions.graph, schema=definitions.schema)
     _add(app, RUNS, run=runs.run, runs=runs.runs, show=runs.show, watch=watch.watch, patch=runs.patch)
     _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)

@@ -35,7 +35,7 @@ class Child:
 
     def __init__(self, program: Program, environment: Mapping[str, str], said: Tell, tell: Tell) -> None:
         self.name = program.name
-        self._command = _tied_to_us([sys.executable, *program.arguments])
+        self._command = tied_to_us([sys.executable, *program.arguments])
         self._environment = environment
         self._said = said
         self._tell = tell
@@ -115,7 +115,7 @@ class Child:
             pass
 
 
-def _tied_to_us(command: Sequence[str]) -> list[str]:
+def tied_to_us(command: Sequence[str]) -> list[str]:
     """The command, wrapped so that the kernel sends it SIGTERM when this process is gone, however that happened."""
     tie = (os.getpid(), int(SIGTERM), os.getuid(), os.getgid())
     return [sys.executable, "-I", "-S", str(Path(launch.__file__)), *map(str, tie), *command]

@@ -29,14 +29,16 @@ def dev(
         typer.Option(help="Where the servers keep their data; by default POINTSMAN_DATA_DIR, else .pointsman."),
     ] = None,
     worker: Annotated[
-        list[str] | None, typer.Option(help="Module or file with workers of your own to start as well; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Module or file with workers of your own to start as well. May be given several times."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start Redis, Postgres and every process, and keep them up until Ctrl-C.
 
-    What runs is written to `dev.json` in the data directory, and the other commands find the API there. The data is
-    kept: start it again and every run goes on.
+    A server that REDIS_URL or DATABASE_URL names is used in place of its embedded one. What runs is written to
+    `dev.json` in the data directory, and the other commands find the API there. The data is kept: start it again and
+    every run goes on.
     """
     settings = load("dev")
     output = Output(as_json=as_json)

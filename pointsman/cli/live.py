@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -20,7 +21,9 @@ from pointsman.cli.timeline import line
 from pointsman.plan import Plan, decode_plan
 
 _LINES: Final = 8
-"""Of the timeline, below a picture that is redrawn."""
+"""Of the timeline at most, below a picture that is redrawn."""
+_AROUND: Final = 6
+"""Lines for the headline, the note, what parts them, and the cursor."""
 
 Tell = Callable[[Mapping[str, Any], Text], None]
 """Takes an event, and its line in the timeline."""
@@ -31,17 +34,14 @@ def fetch_plan(api: Api, run: str) -> Plan:
     return decode_plan(msgspec.json.encode(api.get(run_path(run, "plan"))))
 
 
-def picture_of(plan: Plan, progress: Progress, width: int) -> Text:
-    """The plan with the state of each node."""
-    return picture(plan, progress.label, width)
-
-
 class Watching:
     """One run being watched: its plan, its progress, its timeline."""
 
     def __init__(self, api: Api, run: str) -> None:
         self.progress = Progress(run)
         self.timeline: list[Text] = []
+        self.note: Text | None = None
+        """Shown between picture and timeline."""
         self._api = api
         self._run = run
         self.plan = fetch_plan(api, run)
@@ -56,8 +56,16 @@ class Watching:
             yield event
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        drawn = picture_of(self.plan, self.progress, options.max_width)
-        yield Group(self.headline(), Text(), drawn, Text(), *self.timeline[-_LINES:])
+        drawn = self.drawn(options.max_width)
+        yield from (self.headline(), Text(), drawn, Text())
+        if self.note:
+            yield from (self.note, Text())
+        room = console.height - drawn.plain.count("\n") - _AROUND
+        yield from self.timeline[-max(1, min(room, _LINES)) :]
+
+    def drawn(self, width: int) -> Text:
+        """The plan with the state of each node."""
+        return picture(self.plan, self.progress.label, width)
 
     def headline(self) -> Text:
         """The run's id, status, revision, progress and time."""
@@ -69,14 +77,29 @@ class Watching:
         return Text.assemble((f"{progress.run_id}  ", "bold"), run_status(progress.status), (rest, "dim"))
 
 
-def watch_run(api: Api, run: str, output: Output, tell: Tell) -> Watching:
-    """Follow a run until it is final: redrawn in place on a terminal, with `tell` for each event elsewhere."""
+Look = Callable[[Mapping[str, Any], Watching], None]
+"""Is shown each event once it has been taken in."""
+
+
+def watch_run(api: Api, run: str, output: Output, tell: Tell, look: Look | None = None) -> Watching:
+    """Follow a run until it is final: redrawn in place on a terminal, with `tell` for each event elsewhere.
+
+    `look` is called after each event, wherever it is shown.
+    """
     watching = Watching(api, run)
-    if not output.is_live:
+    with _redrawn(watching, output):
         for event in watching.events():
-            tell(event, watching.timeline[-1])
-        return watching
-    with Live(watching, console=output.out, refresh_per_second=10) as live:
-        for _ in watching.events():
-            live.refresh()
+            if not output.is_live:
+                tell(event, watching.timeline[-1])
+            if look:
+                look(event, watching)
     return watching
+
+
+@contextmanager
+def _redrawn(watching: Watching, output: Output) -> Iterator[None]:
+    if not output.is_live:
+        yield
+        return
+    with Live(watching, console=output.out, refresh_per_second=10):
+        yield

@@ -34,6 +34,7 @@ class NodeProgress:
 
     status: str = "waiting"
     attempt: int = 0
+    frame: str = ""
 
     @property
     def glyph(self) -> tuple[str, str]:
@@ -63,7 +64,7 @@ class Progress:
         progress = cls(run["run_id"])
         progress.status, progress.revision = run["status"], run["revision"]
         for name, node in run["nodes"].items():
-            progress.nodes[name] = NodeProgress(node["status"], node["attempt"])
+            progress.nodes[name] = NodeProgress(node["status"], node["attempt"], node["frame"])
             progress.passes |= passes_of(node["frame"])
         return progress
 
@@ -82,13 +83,22 @@ class Progress:
         self.began = self.began or event["at"]
         self.latest = event["at"]
         self.status = event.get("status", self.status)
+        for note in event.get("notes", ()):
+            if note["kind"] == "pass_started":
+                self._begin_again(note["node"])
         for node in event.get("nodes", ()):
             status = "backing_off" if node.get("reason") == "backing_off" else node["status"]
-            self.nodes[node["node"]] = NodeProgress(status, node.get("attempt", 0))
+            self.nodes[node["node"]] = NodeProgress(status, node.get("attempt", 0), node.get("frame", ""))
             self.passes |= passes_of(node.get("frame", ""))
         if patch := event.get("patch"):
             self.revision = patch["revision"]
             self.added |= {node["id"] for node in added_nodes(patch.get("operations", ()))}
+
+    def _begin_again(self, loop: str) -> None:
+        """Let the nodes of a loop's last pass wait for the next one."""
+        for name, node in self.nodes.items():
+            if loop in passes_of(node.frame):
+                self.nodes[name] = NodeProgress(frame=node.frame)
 
     def node(self, name: str) -> NodeProgress:
         """One node, which may not have begun."""

@@ -113,3 +113,15 @@ def test_a_run_as_the_api_shows_it_is_progress_too() -> None:
     progress = Progress.of_view({"run_id": "run_1", "status": "RUNNING", "revision": 3, "nodes": {"draft": node}})
     assert (progress.status, progress.revision, progress.passes) == ("RUNNING", 3, {"score": 2})
     assert progress.node("draft").status == "dispatched"
+
+
+def test_a_new_pass_lets_the_nodes_of_its_loop_wait_again() -> None:
+    # Given a pass in which both nodes of a loop have ended
+    progress = Progress("run_1")
+    for name in ("draft", "score"):
+        progress.take({"at": 1, "nodes": [{"node": name, "status": "completed", "frame": "score[1]"}]})
+    # When the next pass begins with the first of them
+    begun = {"node": "draft", "status": "dispatched", "frame": "score[2]", "attempt": 1}
+    progress.take({"at": 2, "nodes": [begun], "notes": [{"kind": "pass_started", "node": "score", "detail": 2}]})
+    # Then the other one waits
+    assert (progress.node("draft").status, progress.node("score").status) == ("dispatched", "waiting")
