@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from docs.command_page import command_page
 from docs.definition_page import definition_page
-from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_signatures
+from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_events, public_signatures
 from pointsman.base.codes import CODES
 from pointsman.metrics import Metrics
 from pointsman.settings import Settings, Variable, variables
@@ -116,6 +116,10 @@ def events_page() -> str:
         lines += ["", f"## {node.name}", "", ast.get_docstring(node) or "", ""]
         lines += _table(("field", "type", "meaning"), field_rows(node))
     lines += ["", "## Words", "", *_table(("type", "values"), ((f"`{name}`", _codes(said)) for name, said in words))]
+    lines += ["", "## Over HTTP", "", "`GET /api/v1/runs/{run_id}/events` tells each event in a shorter form:"]
+    for node in public_events():
+        lines += ["", f"### {node.name}", "", ast.get_docstring(node) or "", ""]
+        lines += _table(("field", "type", "meaning"), field_rows(node))
     return _text(lines)
 
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parent.parent
 PRODUCT: Final = ("pointsman", "coordinator", "supervisor", "orchestrator_api", "agent_runner")
 PROTOCOL: Final = tuple(f"pointsman/protocol/{name}.py" for name in ("transition", "state", "output", "signal"))
+PUBLIC_EVENTS: Final = "orchestrator_api/event_view.py"
 NOT_IN_EVENTS: Final = frozenset({"Sealed", "Dispatch", "Snapshot", "WireSignal", "dispatches", "withdrawn"})
 LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 
@@ -60,6 +61,12 @@ def protocol_types() -> tuple[list[ast.ClassDef], list[tuple[str, list[str]]]]:
     body = [node for file in PROTOCOL for node in ast.parse((ROOT / file).read_text(), file).body]
     structs = [node for node in body if isinstance(node, ast.ClassDef) and node.name not in NOT_IN_EVENTS]
     return sorted(structs, key=lambda node: node.name != "Transition"), [*_words(body)]
+
+
+def public_events() -> list[ast.ClassDef]:
+    """The structs of an event as the API tells it, the event's own first."""
+    body = ast.parse((ROOT / PUBLIC_EVENTS).read_text(), PUBLIC_EVENTS).body
+    return sorted((node for node in body if isinstance(node, ast.ClassDef)), key=lambda node: node.name != "RunEvent")
 
 
 def _words(body: Iterable[ast.stmt]) -> Iterator[tuple[str, list[str]]]:

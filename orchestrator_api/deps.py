@@ -15,7 +15,7 @@ from starlette.requests import Request
 from orchestrator_api.compiling import Compiler
 from orchestrator_api.plans import Plans
 from pointsman.adapters.blobs.store import open_blobs
-from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.connect import open_pool, reaching_postgres
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.idempotency import IdempotencyKeys
 from pointsman.adapters.postgres.journal import PostgresJournal
@@ -65,8 +65,7 @@ class Records(NamedTuple):
 
     async def check(self) -> None:
         """Make sure that Postgres answers and has this release's schema. Raises `ServerUnavailable`."""
-        async with self.pool.acquire() as connection:
-            await check_schema(connection)
+        await _check_schema(self.pool)
 
 
 class Live(NamedTuple):
@@ -167,8 +166,7 @@ class Services:
         dsn = self.settings.database_dsn
         pool = await open_pool(dsn, name="pointsman api")
         try:
-            async with pool.acquire() as connection:
-                await check_schema(connection)
+            await _check_schema(pool)
             async with JournalWatch(pool, dsn) as watch:
                 documents = Documents(pool)
                 yield Records(
@@ -215,6 +213,12 @@ async def open_services(service: Service) -> AsyncIterator[Services]:
         finally:
             closed.set()
             await asyncio.gather(*keeping)
+
+
+async def _check_schema(pool: Pool) -> None:
+    with reaching_postgres():
+        async with pool.acquire() as connection:
+            await check_schema(connection)
 
 
 def new_engine(settings: Settings) -> Engine:

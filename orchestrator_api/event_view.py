@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from orchestrator_api.view import NodeStatus, node_status, shown
 from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, split_token
-from pointsman.protocol.output import EMPTY, NOTHING, Output
+from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Cancel, Pause, Resume
 from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus
 from pointsman.protocol.transition import Note, NoteKind, Patch, Transition
@@ -28,7 +29,7 @@ class NodeEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int = 0
     type: str = ""
     """Of a dispatched node: the type of worker that is to execute it."""
-    output: msgspec.Raw = NOTHING
+    output: msgspec.Raw | UnsetType = UNSET
     """Any JSON; `{"$ref": "blob://…"}` where it lives in the blob store."""
     output_of: tuple[NodeId, ...] = ()
     """Of a control node: the nodes whose outputs it passes on."""
@@ -75,7 +76,7 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     patch: PatchEvent | None = None
     error: ErrorInfo | None = None
     """Of the run."""
-    output: msgspec.Raw = NOTHING
+    output: msgspec.Raw | UnsetType = UNSET
     """Of the run, once it completed."""
 
 
@@ -125,7 +126,7 @@ def _result(token: TokenId, result: Result) -> NodeEvent:
         result.status,
         frame,
         result.attempt,
-        output=_output(result.output) if result.status == "completed" else NOTHING,
+        output=_output(result.output) if result.status == "completed" else UNSET,
         output_of=tuple(split_token(source)[1] for source in result.of),
         error=result.error,
         reason=result.reason,
@@ -154,5 +155,5 @@ def _patch(patch: Patch | None) -> PatchEvent | None:
     return PatchEvent(patch.revision, patch.description, patch.operations) if patch is not None else None
 
 
-def _output(output: Output) -> msgspec.Raw:
-    return NOTHING if output == EMPTY else shown(output)
+def _output(output: Output) -> msgspec.Raw | UnsetType:
+    return UNSET if output == EMPTY else shown(output)

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from orchestrator_api.answers import component
 from orchestrator_api.commands import CommandDone, CommandForm
 from orchestrator_api.events import EventPage
 from orchestrator_api.health import Alive, Readiness
@@ -56,4 +57,6 @@ def schemas() -> dict[str, Any]:
         schema = form.model_json_schema(ref_template=_REF + "{model}")
         found |= schema.pop("$defs", {})
         found[form.__name__] = schema
+    # Pydantic refers to no schema that it did not make itself.
+    found[StartRun.__name__]["properties"]["definition"] |= component(Definition)
     return found

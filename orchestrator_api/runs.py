@@ -14,7 +14,7 @@ from pydantic import Field, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator_api.answers import answer, component, etag, gives, passed_on, takes
+from orchestrator_api.answers import answer, etag, gives, passed_on, takes
 from orchestrator_api.bodies import JSON, Form, decoded, filled, read_body, refusal
 from orchestrator_api.deps import Api, Services
 from orchestrator_api.idempotency import HEADER, REPLAYED, key_reused, keyed
@@ -25,7 +25,6 @@ from orchestrator_api.reading import current
 from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
-from pointsman.definition import Definition
 from pointsman.execute import stored
 from pointsman.ports.run_index import NEWEST, Cursor, NewRun, RunRow
 from pointsman.protocol.output import EMPTY, output_of
@@ -37,7 +36,6 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 START_PATIENCE_S: Final = 2.0
 """How long a start may take here. Later than this the supervisor does it, and both must not: a run that was started,
 ended and cleaned up meanwhile would begin again."""
-_INPUT: Final = {"description": "Any JSON; readable as `input` in expressions."}
 
 
 class StartRun(Form):
@@ -45,10 +43,10 @@ class StartRun(Form):
 
     workflow: str | None = Field(default=None, min_length=1, max_length=200, description="A published workflow.")
     version: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Its version; the newest unless given.")
-    definition: Annotated[Any, WithJsonSchema(component(Definition))] = Field(
+    definition: Annotated[Any, WithJsonSchema({"type": "object"})] = Field(
         default=None, description="A definition, in place of a workflow."
     )
-    input: Annotated[Any, WithJsonSchema(_INPUT)] = Field(default=None)
+    input: Any = Field(default=None, description="Any JSON; expressions read it as `input`.")
     run_id: str | None = Field(
         default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$", description="The run's id; made up unless given."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.base.ids import Millis, RunId
 from pointsman.execute import Executor, step_with_blobs
+from pointsman.ports.event_source import StreamedEvent
 from pointsman.protocol.output import inline
 from pointsman.protocol.signal import Completed, Failed, Signal
-from pointsman.protocol.transition import Transition
+from pointsman.protocol.state import FINAL, RunStatus
+from pointsman.protocol.transition import Transition, decode_event
 from pointsman.service import Service
 from pointsman.settings import Settings
 from supervisor.completion import Completion
@@ -40,7 +42,8 @@ CHAIN = {
 class Room:
     """One API process as its callers see it, and the hands of everybody else."""
 
-    def __init__(self, services: Services, app: FastAPI, client: httpx.AsyncClient) -> None:
+    def __init__(self, service: Service, services: Services, app: FastAPI, client: httpx.AsyncClient) -> None:
+        self.service = service
         self.services = services
         self.app = app
         self.client = client
@@ -125,10 +128,7 @@ class Room:
         finally:
             await source.aclose()
 
-    async def _ended(self, events: Any) -> Any:
-        from pointsman.protocol.state import FINAL
-        from pointsman.protocol.transition import decode_event
-
+    async def _ended(self, events: Sequence[StreamedEvent]) -> dict[RunId, RunStatus]:
         changes = [decode_event(streamed.event.body) for streamed in events]
         return {change.run_id: change.status for change in changes if change.status in FINAL}
 
@@ -143,11 +143,12 @@ def settings_of(database: str, redis: str, data_dir: Path, **more: Any) -> Setti
 @asynccontextmanager
 async def room_on(settings: Settings, **client: Any) -> AsyncIterator[Room]:
     """The API in this process, called without a network."""
-    async with open_services(Service(settings)) as services:
+    service = Service(settings)
+    async with open_services(service) as services:
         app = create_app(services, keys_of(settings))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", **client) as caller:
-            yield Room(services, app, caller)
+            yield Room(service, services, app, caller)
 
 
 @asynccontextmanager
