@@ -18,6 +18,7 @@ from pydantic_core import PydanticUndefined
 
 from docs.command_page import command_page
 from docs.definition_page import definition_page
+from docs.live_editing_page import live_editing_page
 from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_events, public_signatures
 from pointsman.base.codes import CODES
 from pointsman.metrics import Metrics
@@ -189,6 +190,7 @@ def python_page() -> str:
 PAGES: Final = {
     "cli.md": command_page,
     "definition.md": lambda: definition_page(ROOT),
+    "../concepts/live-editing.md": lambda: live_editing_page(GENERATED),
     "settings.md": settings_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
@@ -203,7 +205,7 @@ def main() -> None:
     """Write every page and say which ones changed."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, render in PAGES.items():
-        path, text = REFERENCE / name, render()
+        path, text = (REFERENCE / name).resolve(), render()
         if text and (not path.exists() or path.read_text() != text):
             path.write_text(text)
             sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
