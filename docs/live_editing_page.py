@@ -23,16 +23,16 @@ for it.
 
 Both follow from one rule (the compliance criterion of Reichert, Rinderle and Dadam's ADEPT, made executable):
 
-> The run's history so far is replayed on the new plan. The edit is taken if that reproduces everything that was handed
-> to a worker (the same task, with the same config and payload, fired by the same edges, at or before its recorded place)
-> and everything that was brought back. Where the replay ends *is* the run's state under the new plan: what it has
+> The run's history so far is replayed on the new plan. The edit is taken if that reproduces everything that was
+> handed to a worker (the same task, with the same config and payload, fired by the same edges, at or before its recorded
+> place) and everything that was brought back. Where the replay ends *is* the run's state under the new plan: what it has
 > activated besides is dispatched at once (**catch-up**), what it no longer has is taken back, if no worker has it.
 
 There is no list of cases. The table below was found by asking the rule."""
 
 AFTER_TABLE = """\
-`EDT021` and its like are the codes of the refusal; each names the node and the shortest story that goes wrong, and has a
-page in [errors](../reference/errors.md). Where a code is followed by `restart` or `cancel`, the same edit is taken
+`EDT021` and its like are the codes of the refusal; each names the node and the shortest story that goes wrong, and has
+a page in [errors](../reference/errors.md). Where a code is followed by `restart` or `cancel`, the same edit is taken
 with `on_running` set to that: the task that is out is handed out anew as the next attempt, or closed. Results of what
 was out before are late from then on, and change nothing.
 
