@@ -1,5 +1,6 @@
 """The authoring language (stage 1): what an author writes, read from JSON or YAML; and patches of it."""
 
+from pointsman.definition.merge_patch import merge_operations
 from pointsman.definition.model import (
     BranchForm,
     BranchRule,
@@ -48,6 +49,7 @@ __all__ = [
     "apply_patch",
     "checked",
     "json_schema",
+    "merge_operations",
     "parse",
     "parse_document",
     "read",

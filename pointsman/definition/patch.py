@@ -51,6 +51,13 @@ def apply_patch(document: dict[str, Any], operations: Sequence[Operation]) -> di
     return document
 
 
+def segment(items: Sequence[Any], index: int) -> str:
+    """How a pointer names an item of `nodes` or `edges`: by its id where that leads to it alone, else by its index."""
+    name = id_of(items[index])
+    is_alone = name is not None and sum(id_of(item) == name for item in items) == 1
+    return name if name and is_alone and not _INDEX.match(name) else str(index)
+
+
 def _refusal(code: str, pointer: str, told: str, suggestion: str | None = None) -> EditRefused:
     hint = f" Did you mean {suggestion}?" if suggestion else ""
     problem = Problem(code, pointer, told, suggestion=suggestion)
@@ -121,7 +128,7 @@ class _Patch:
         items = self.document.get(parts[0])
         if not isinstance(items, list):
             return parts
-        ids = [_id_of(item) for item in items]
+        ids = [id_of(item) for item in items]
         match [place for place, known in enumerate(ids) if known == parts[1]]:
             case [place]:
                 return [parts[0], str(place), *parts[2:]]
@@ -214,8 +221,8 @@ def _inner(value: Any, part: str) -> Any:
     return _NOTHING
 
 
-def _id_of(item: object) -> str | None:
-    """The id that a node or edge goes by."""
+def id_of(item: object) -> str | None:
+    """The id that a node or edge goes by, None where it has none."""
     if not isinstance(item, dict):
         return None
     if isinstance(item.get("id"), str):
