@@ -24,9 +24,10 @@ for it.
 Both follow from one rule (the compliance criterion of Reichert, Rinderle and Dadam's ADEPT, made executable):
 
 > The run's history so far is replayed on the new plan. The edit is taken if that reproduces everything that was
-> handed to a worker (the same task, with the same config and payload, fired by the same edges, at or before its recorded
-> place) and everything that was brought back. Where the replay ends *is* the run's state under the new plan: what it has
-> activated besides is dispatched at once (**catch-up**), what it no longer has is taken back, if no worker has it.
+> handed to a worker (the same task, with the same config and payload, fired by the same edges, at or before its
+> recorded place) and everything that was brought back. Where the replay ends *is* the run's state under the new plan:
+> what it has activated besides is dispatched at once (**catch-up**), what it no longer has is taken back, if no worker
+> has it.
 
 There is no list of cases. The table below was found by asking the rule."""
 
