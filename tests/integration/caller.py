@@ -1,0 +1,188 @@
+"""Who uses the system: over HTTP, with raw Redis commands, and by looking into its journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+from redis.asyncio import Redis
+
+from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.journal import PostgresJournal
+from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.ids import RunId, Tip
+from pointsman.protocol.signal import Completed
+from pointsman.protocol.state import FINAL, Snapshot
+from pointsman.protocol.transition import Transition, decode_event
+from pointsman.step import fold
+from tests.integration.system import System
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from pointsman.adapters.postgres.connect import Pool
+
+Document = dict[str, Any]
+
+
+class Caller:
+    """One user of a system."""
+
+    def __init__(self, system: System, client: httpx.AsyncClient, redis: Redis) -> None:
+        self.system = system
+        self.client = client
+        self.redis: Any = redis
+        """Answers in bytes; its own types leave open whether it does."""
+        self._pool: Pool | None = None
+
+    def close(self) -> None:
+        """Hang up on Postgres."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    # HTTP -----------------------------------------------------------------------------------------------------------
+
+    async def start(self, definition: Document, given: Any = None, run_id: str | None = None) -> str:
+        """Start a run; its id."""
+        body = {"definition": definition, "input": given, "run_id": run_id or f"run_{uuid4().hex[:12]}"}
+        answered = await self.client.post("/api/v1/runs", json=body)
+        assert answered.status_code == 201, answered.text
+        return str(answered.json()["run_id"])
+
+    async def run(self, run_id: str) -> Document:
+        """A run as the API shows it."""
+        answered = await self.client.get(f"/api/v1/runs/{run_id}")
+        assert answered.status_code == 200, answered.text
+        return dict(answered.json())
+
+    async def command(self, run_id: str, verb: str) -> Document:
+        """Pause, resume or cancel a run."""
+        answered = await self.client.post(f"/api/v1/runs/{run_id}/{verb}")
+        assert answered.status_code == 200, answered.text
+        return dict(answered.json())
+
+    async def patch(self, run_id: str, *operations: Document) -> Document:
+        """Edit a run."""
+        headers = {"Content-Type": "application/json-patch+json"}
+        content = json.dumps(operations)
+        answered = await self.client.patch(f"/api/v1/runs/{run_id}", content=content, headers=headers)
+        assert answered.status_code == 200, answered.text
+        return dict(answered.json())
+
+    async def ended(self, run_id: str, timeout: float = 20) -> Document:
+        """A run, once it has ended and its journal is whole; held to having gone by the rules."""
+
+        async def final() -> Document | None:
+            found = await self.run(run_id)
+            return found if found["status"] in FINAL and not await self.keys(run_id) else None
+
+        found = await eventually(final, timeout)
+        assert_sound(await self.journal(run_id))
+        return found
+
+    async def completed(self, run_id: str, timeout: float = 20) -> Any:
+        """The output of a run, once it has completed."""
+        found = await self.ended(run_id, timeout)
+        assert found["status"] == "COMPLETED", found
+        return found["output"]
+
+    # Raw Redis ------------------------------------------------------------------------------------------------------
+
+    async def take(self, task_type: str, count: int = 1) -> list[Document]:
+        """Take tasks as a worker in any language does: with XREADGROUP, and not acknowledging them."""
+
+        async def read() -> list[Document]:
+            streams = await self.redis.xreadgroup(
+                "workers", "by-hand", {f"wf.tasks.{task_type}": ">"}, count=count - len(taken)
+            )
+            taken.extend(json.loads(fields[b"token"]) for _, entries in streams for _, fields in entries)
+            return taken if len(taken) == count else []
+
+        taken: list[Document] = []
+        return await eventually(read)
+
+    async def push(self, signal: Document | str | bytes) -> None:
+        """Push a signal as a worker in any language does."""
+        body = json.dumps(signal) if isinstance(signal, dict) else signal
+        await self.redis.execute_command("RPUSH", "completion_signals", body)
+
+    async def complete(self, task: Document, data: Any = None, **more: Any) -> None:
+        """Report that a task is done."""
+        told = {"version": "1.0", "job_id": task["job_id"], "run_id": task["run_id"], "node_id": task["node_id"]}
+        await self.push({**told, "status": "completed", "result_data": data, **more})
+
+    async def rejected(self, marker: str) -> tuple[str, str]:
+        """Code and reason with which the signal that holds `marker` was set aside, once it is."""
+
+        async def found() -> tuple[str, str] | None:
+            for _, entry in await self.redis.xrevrange("wf.signals.rejected"):
+                if marker.encode() in entry[b"signal"]:
+                    return entry[b"code"].decode(), entry[b"reason"].decode()
+            return None
+
+        return await eventually(found)
+
+    async def keys(self, run_id: str) -> list[str]:
+        """The keys that a run has in Redis."""
+        names = [key.decode() async for key in self.redis.scan_iter(match=f"*{run_id}", count=1_000)]
+        return sorted(names)
+
+    async def is_idle(self) -> bool:
+        """Whether every signal that was ever pushed has been acted upon."""
+        return not await self.redis.llen("completion_signals") and not await self.redis.xlen("wf.signals")
+
+    # The record -----------------------------------------------------------------------------------------------------
+
+    async def journal(self, run_id: str) -> list[tuple[Transition, Tip]]:
+        """A run's events as they are in Postgres."""
+        if self._pool is None:
+            self._pool = await open_pool(self.system.postgres.dsn, name="test", size=1)
+        events = await PostgresJournal(self._pool).events(RunId(run_id), 0, 10_000)
+        return [(decode_event(event.body), event.tip) for event in events]
+
+    async def snapshot(self, run_id: str) -> Snapshot | None:
+        """A run's state as it is in Redis."""
+        partition = await Partition.open(self.system.redis.url)
+        try:
+            return (await RedisRunStore(partition).load([RunId(run_id)])).get(RunId(run_id))
+        finally:
+            await partition.aclose()
+
+
+def assert_sound(events: list[tuple[Transition, Tip]]) -> None:
+    """A run went by the rules: its events follow each other to its end, and nothing was done twice."""
+    # Each event follows the one before, or folding raises.
+    final = fold(events)
+    assert final.is_final
+    assert not final.tokens
+    changes = [change for change, _ in events]
+    taken = [
+        str(change.signal.token or change.signal.node) for change in changes if isinstance(change.signal, Completed)
+    ]
+    assert sorted(taken) == sorted(set(taken)), "a token was completed twice"
+    sent = {
+        (token, state.attempt, state.dispatched_at)
+        for change in changes
+        for token, state in change.opened.items()
+        if state.dispatched_at is not None
+    }
+    assert len(sent) == len({(token, attempt) for token, attempt, _ in sent}), "an attempt was handed out twice"
+    assert [change.seq for change in changes] == list(range(1, len(changes) + 1))
+
+
+@asynccontextmanager
+async def calling(system: System) -> AsyncIterator[Caller]:
+    """A user of a system."""
+    async with (
+        httpx.AsyncClient(base_url=system.url, timeout=20) as client,
+        Redis.from_url(system.redis.url, protocol=2) as redis,
+    ):
+        caller = Caller(system, client, redis)
+        try:
+            yield caller
+        finally:
+            caller.close()
