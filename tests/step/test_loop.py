@@ -190,6 +190,7 @@ def test_joins_and_skips_work_on_every_pass() -> None:
     assert run.open == {"l[2]:l": "dispatched"}
     assert run.sources("l[2]:l") == ("a->l",)
     assert run.ended["l[2]:fix"] == "skipped"
+    assert set(run.snapshot.joins) == {"l[2]:l"}
 
 
 def test_the_latest_output_of_a_node_stays_readable_when_later_passes_skip_it() -> None:

@@ -46,6 +46,8 @@ class Held:
         self.clock: dict[str, Timer] = {}
         self.fired: set[tuple[str, int]] = set()
         """Timers that came due: the store took them off the clock itself."""
+        self.current: set[tuple[str, int]] = set()
+        """Timers that were armed and not disarmed since, whether they came due or not: those that count."""
         self.streams: dict[TokenId, Task] = {}
         self.dispatched: list[tuple[TokenId, int]] = []
         """Every token and attempt that ever went out."""
@@ -85,6 +87,8 @@ class Held:
             self.streams[dispatch.token] = made
 
     def _write_clock(self, change: Transition) -> None:
+        self.current -= set(change.disarmed.items())
+        self.current |= {(str(name), armed.generation) for name, armed in change.armed.items()}
         for name, generation in change.disarmed.items():
             if (name, generation) not in self.fired:
                 assert self.clock.pop(name).generation == generation

@@ -1,0 +1,79 @@
+"""Random runs, driven through the engine and every store: see `tests.model.machine`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from pointsman.adapters.redis.partition import Partition
+from tests.conformance.worlds import MemoryWorld, RedisWorld
+from tests.model.machine import EngineMachine
+from tests.model.stores import FoldStore, Store, WorldStore
+
+STEPS = 40
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    """Runs what is asynchronous."""
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def drive(machine: type[EngineMachine], share: Fraction = Fraction(1)) -> None:
+    """Run a machine for a share of the profile's examples.
+
+    What fails is made smaller only where time does not matter: that may take minutes. The message has plan and log.
+    """
+    profile = settings()
+    chosen = settings(
+        max_examples=max(1, int(profile.max_examples * share)),
+        stateful_step_count=STEPS,
+        suppress_health_check=[HealthCheck.too_slow],
+        phases=[phase for phase in profile.phases if phase != Phase.shrink or not profile.derandomize],
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+def test_the_engine_alone_agrees_with_the_reference() -> None:
+    class OnTheFold(EngineMachine):
+        def open_store(self) -> Store:
+            return FoldStore()
+
+    drive(OnTheFold, Fraction(3))
+
+
+def test_the_engine_on_the_memory_store_agrees_with_the_reference(runner: asyncio.Runner) -> None:
+    class OnMemory(EngineMachine):
+        def open_store(self) -> Store:
+            return WorldStore(MemoryWorld(), runner)
+
+    drive(OnMemory)
+
+
+def test_the_engine_on_redis_agrees_with_the_reference(runner: asyncio.Runner, redis_db: str) -> None:
+    class OnRedis(EngineMachine):
+        def open_store(self) -> Store:
+            self.world = runner.run(_open(redis_db))
+            return WorldStore(self.world, runner)
+
+        def teardown(self) -> None:
+            try:
+                super().teardown()
+            finally:
+                runner.run(self.world.aclose())
+
+    drive(OnRedis, Fraction(3, 5))
+
+
+async def _open(url: str) -> RedisWorld:
+    """A world on an empty server."""
+    partition = await Partition.open(url)
+    await partition.connection.ask("FLUSHDB")
+    await partition.aclose()
+    return RedisWorld(await Partition.open(url))
