@@ -26,6 +26,7 @@ from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.adapters.redis.taken import RedisTaken
 from pointsman.base.clock import Clock, SystemClock
 from pointsman.base.errors import ServerUnavailable
 from pointsman.execute import Executor, Programs
@@ -74,6 +75,7 @@ class Live(NamedTuple):
     partition: Partition
     store: RedisRunStore
     executor: Executor
+    taken: RedisTaken
 
     async def check(self) -> None:
         """Make sure that Redis answers. Raises `ServerUnavailable`."""
@@ -189,7 +191,7 @@ class Services:
         try:
             store = RedisRunStore(partition)
             limit = self.settings.coordinator.inline_limit_bytes
-            yield Live(partition, store, Executor(store, Programs(store), self.blobs, limit))
+            yield Live(partition, store, Executor(store, Programs(store), self.blobs, limit), RedisTaken(partition))
         finally:
             await partition.aclose()
 

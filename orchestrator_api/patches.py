@@ -21,6 +21,7 @@ from orchestrator_api.idempotency import once
 from orchestrator_api.paths import RunPath
 from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
+from orchestrator_api.view import NodeStatus
 from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunNotFound
 from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.execute import Prepared
@@ -55,8 +56,10 @@ class PatchDone(msgspec.Struct, frozen=True):
     """False where the patch leaves the definition as it is."""
     fired: tuple[NodeEvent, ...]
     """Nodes that were activated by it: the run had already passed what they are attached to."""
+    cancelled: tuple[NodeEvent, ...]
+    """Nodes that it took back: they were activated, and under the new plan they are not."""
     skipped: tuple[NodeEvent, ...]
-    """Nodes that it added behind what had already been decided otherwise."""
+    """Nodes behind what had already been decided otherwise."""
     warnings: tuple[LocatedProblem, ...]
 
 
@@ -251,19 +254,24 @@ async def _confirmed(services: Services, seq: int, done: PatchDone) -> Response:
 
 
 def _nothing_done(head: RunHead) -> PatchDone:
-    return PatchDone(head.run_id, head.revision, head.seq, False, (), (), ())
+    return PatchDone(head.run_id, head.revision, head.seq, False, (), (), (), ())
 
 
 def _done(change: Transition, warnings: Sequence[Problem]) -> PatchDone:
     assert change.patch is not None, "an edit says what it was"
     nodes = event_of(change).nodes
+
+    def those(*statuses: NodeStatus) -> tuple[NodeEvent, ...]:
+        return tuple(node for node in nodes if node.status in statuses)
+
     return PatchDone(
         change.run_id,
         change.patch.revision,
         change.seq,
         True,
-        tuple(node for node in nodes if node.status != "skipped"),
-        tuple(node for node in nodes if node.status == "skipped"),
+        those("dispatched", "running", "waiting", "completed", "failed"),
+        those("cancelled"),
+        those("skipped"),
         tuple(map(located, warnings)),
     )
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from orchestrator_api.deps import Records, Services
 from pointsman.base.errors import RunNotFound, ServerUnavailable
-from pointsman.base.ids import RunId
+from pointsman.base.ids import RunId, TokenId
 from pointsman.ports.run_index import RunRow
 from pointsman.protocol.state import FINAL, RunHead, Snapshot
 from pointsman.protocol.transition import decode_event
@@ -45,6 +45,15 @@ async def current(services: Services, run_id: RunId) -> Current:
     # It may have ended since its row was read.
     row = await found(services, run_id)
     return Current(row, await _durable(services.records, row))
+
+
+async def taken(services: Services, run: Snapshot) -> frozenset[TokenId]:
+    """The dispatched tokens of a run that a worker has; none where Redis cannot be asked."""
+    out = {token: state.type for token, state in run.tokens.items() if state.state == "dispatched"}
+    try:
+        return await services.live.taken.of(run.head.run_id, out)
+    except ServerUnavailable:
+        return frozenset()
 
 
 async def _live(services: Services, run_id: RunId) -> Snapshot | None:

@@ -21,7 +21,7 @@ from orchestrator_api.idempotency import HEADER, REPLAYED, key_reused, keyed
 from orchestrator_api.ids import new_run_id
 from orchestrator_api.paths import Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
-from orchestrator_api.reading import current
+from orchestrator_api.reading import current, taken
 from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
@@ -163,7 +163,8 @@ async def get_run(run_id: RunPath, services: Api) -> Response:
     """The run as it is now: an open one from Redis, a final one from its journal."""
     row, run = await current(services, run_id)
     plan = (await services.records.plans.get(run.head.plan)).plan
-    return answer(view_of(run, plan, row.version, row.started_at), headers=etag(run.head.revision))
+    view = view_of(run, plan, row.version, row.started_at, await taken(services, run))
+    return answer(view, headers=etag(run.head.revision))
 
 
 @router.get(
@@ -240,9 +241,12 @@ async def _start(services: Services, run: NewRun, plan: bytes) -> None:
     """Start an accepted run if that can be done right now; else the supervisor does."""
     try:
         async with asyncio.timeout(START_PATIENCE_S):
-            await services.live.executor.start(run.head(), plan)
-    except (PointsmanError, TimeoutError) as why:
-        reason = why.message if isinstance(why, PointsmanError) else "Redis took too long"
+            reason: str = await services.live.executor.start(run.head(), plan)
+    except PointsmanError as why:
+        reason = str(why)
+    except TimeoutError:
+        reason = "Redis took too long"
+    if reason not in ("started", "exists"):
         log.warning("start_left_to_supervisor", run_id=run.run_id, reason=reason)
 
 

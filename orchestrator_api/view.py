@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final, Literal, assert_never
 
 import msgspec
 
-from pointsman.base.ids import ROOT, FrameId, Millis, NodeId, RunId, TokenId, parent_frame, split_pass, token_id
+from pointsman.base.ids import (
+    ROOT,
+    FrameId,
+    Millis,
+    NodeId,
+    RunId,
+    TokenId,
+    parent_frame,
+    split_pass,
+    split_token,
+    token_id,
+)
 from pointsman.plan import Plan
 from pointsman.protocol.output import Output
 from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus, Snapshot, TokenState
@@ -53,8 +65,22 @@ class RunView(msgspec.Struct, frozen=True):
     ended_at: Millis | None
 
 
-def view_of(run: Snapshot, plan: Plan, version: int | None = None, started_at: Millis | None = None) -> RunView:
-    """The view of a run in any state; `started_at` where it is known, else when its first node was activated."""
+def view_of(
+    run: Snapshot,
+    plan: Plan,
+    version: int | None = None,
+    started_at: Millis | None = None,
+    taken: Set[TokenId] = frozenset(),
+) -> RunView:
+    """The view of a run in any state.
+
+    Args:
+        run: Its state.
+        plan: The plan at its revision.
+        version: Of its workflow.
+        started_at: None where it is not known; then it is when its first node was activated.
+        taken: The dispatched tokens that a worker has.
+    """
     head, outputs = run.head, _Outputs(run)
     return RunView(
         run_id=head.run_id,
@@ -67,7 +93,7 @@ def view_of(run: Snapshot, plan: Plan, version: int | None = None, started_at: M
         output=shown(head.output),
         error=head.error,
         open_tokens=len(run.tokens),
-        nodes=_nodes(run, plan, outputs),
+        nodes=_nodes(run, plan, outputs, taken),
         created_at=head.created_at,
         started_at=started_at or _first_activation(run),
         ended_at=head.ended_at,
@@ -105,24 +131,25 @@ def node_status(state: TokenState) -> NodeStatus:
             assert_never(state)
 
 
-def _nodes(run: Snapshot, plan: Plan, outputs: _Outputs) -> dict[NodeId, NodeView]:
+def _nodes(run: Snapshot, plan: Plan, outputs: _Outputs, taken: Set[TokenId]) -> dict[NodeId, NodeView]:
     frames = _latest_frames(run, plan)
-    return {node.id: _node(run, node.id, frames[node.id], outputs) for node in plan.nodes}
+    return {node.id: _node(run, token_id(frames[node.id], node.id), outputs, taken) for node in plan.nodes}
 
 
-def _node(run: Snapshot, node: NodeId, frame: FrameId, outputs: _Outputs) -> NodeView:
-    token = token_id(frame, node)
+def _node(run: Snapshot, token: TokenId, outputs: _Outputs, taken: Set[TokenId]) -> NodeView:
+    frame = split_token(token)[0]
     state, result = run.tokens.get(token), run.results.get(token)
     if state is not None:
-        return _open_node(state, frame)
+        return _open_node(state, frame, is_taken=token in taken)
     if result is not None:
         return _ended_node(result, frame, outputs.of(token))
     # Its edges never resolved: they still may, unless the run ended before they could.
     return NodeView("cancelled" if run.is_final else "waiting", 0, frame, _NULL, None, None, None)
 
 
-def _open_node(state: OpenToken, frame: FrameId) -> NodeView:
-    return NodeView(node_status(state.state), state.attempt, frame, _NULL, state.error, state.activated_at, None)
+def _open_node(state: OpenToken, frame: FrameId, *, is_taken: bool) -> NodeView:
+    status = "running" if is_taken else node_status(state.state)
+    return NodeView(status, state.attempt, frame, _NULL, state.error, state.activated_at, None)
 
 
 def _ended_node(result: Result, frame: FrameId, output: msgspec.Raw) -> NodeView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,16 @@ class Room:
     async def journal(self, run_id: str, seq: int) -> None:
         """Wait until the journal has passed an event."""
         assert await self.services.records.watch.wait_until(RunId(run_id), seq, 10)
+
+    async def dump(self) -> Mapping[str, object]:
+        """Everything in Redis, once the journal has nothing left to do."""
+        partition = self.services.live.partition
+
+        async def written() -> bool:
+            return await partition.connection.ask("XLEN", partition.keys.events) == 0
+
+        await eventually(written)
+        return await self.executor.store.dump()
 
     async def cleaned_up(self, run_id: str) -> None:
         """Wait until a run that ended is in Postgres alone."""

@@ -31,7 +31,7 @@ async def test_where_a_key_is_set_nothing_is_done_without_it(settings: Settings)
     async with room_on(with_api(settings, key=SecretStr("right"))) as room, journalled(room):
         room.client.headers.update(bearer("right"))
         run_id = await room.start(HELLO)
-        before = await room.executor.store.dump()
+        before = await room.dump()
         del room.client.headers["Authorization"]
         # When every address is tried without it, with a wrong one, and with one of another scheme
         for headers in ({}, bearer("wrong"), {"Authorization": "Basic cmlnaHQ="}, {"Authorization": "Bearer"}):
@@ -50,7 +50,7 @@ async def test_where_a_key_is_set_nothing_is_done_without_it(settings: Settings)
                 assert told(answered) == (401, "API007")
                 assert answered.headers["www-authenticate"] == "Bearer"
         # And nothing has changed
-        assert await room.executor.store.dump() == before
+        assert await room.dump() == before
         # While whoever watches the process needs no key
         for path in ("/healthz", "/readyz"):
             assert (await room.client.get(path)).status_code == 200
@@ -128,13 +128,13 @@ async def test_without_keys_only_names_of_this_machine_are_answered(room: Room) 
 async def test_without_keys_no_page_from_elsewhere_can_change_anything(room: Room) -> None:
     # Given a run
     run_id = await room.start(HELLO)
-    before = await room.executor.store.dump()
+    before = await room.dump()
     # When a page of another origin sends what a form can send
     for origin in ("https://evil.example", "null", "http://localhost:9999"):
         answered = await room.post(f"/runs/{run_id}/cancel", headers={"Origin": origin})
         # Then it is refused
         assert told(answered) == (403, "API009")
-    assert await room.executor.store.dump() == before
+    assert await room.dump() == before
     # While reading, and pages that the API itself serves, are let through
     assert (await room.get("/runs", headers={"Origin": "https://evil.example"})).status_code == 200
     own = await room.post(f"/runs/{run_id}/cancel", headers={"Origin": "http://localhost"})

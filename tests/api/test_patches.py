@@ -33,7 +33,7 @@ async def stored(room: Room) -> tuple[Any, ...]:
     """Everything there is, but for the audit of refused patches and what names the moment."""
     tables = ("definitions", "plans", "runs", "events", "patches")
     rows = [await room.services.records.pool.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
-    return await room.executor.store.dump(), rows
+    return await room.dump(), rows
 
 
 async def test_what_is_added_behind_a_node_that_ended_is_caught_up_with(room: Room) -> None:
@@ -50,6 +50,7 @@ async def test_what_is_added_behind_a_node_that_ended_is_caught_up_with(room: Ro
         "seq": 3,
         "changed": True,
         "fired": [FIRED_C],
+        "cancelled": [],
         "skipped": [],
         "warnings": [],
     }
@@ -84,6 +85,23 @@ async def test_the_same_by_post_keeps_a_description_and_is_listed(room: Room) ->
     assert event["patch"] == {"revision": 2, "description": "Add c", "operations": ADD_C}
 
 
+async def test_a_patch_says_what_it_fired_skipped_and_took_back(room: Room) -> None:
+    # Given a run whose next node waits to go out, since the run is paused
+    run_id = await room.start({**CHAIN, "edges": [{"from": "a", "to": "b", "when": "output.x == 1"}]})
+    await room.post(f"/runs/{run_id}/pause")
+    await room.complete(run_id, "a", {"x": 1})
+    # When its edge is turned the other way, and a node is added behind another
+    operations = [
+        {"op": "replace", "path": "/edges/a->b/when", "value": "output.x == 2"},
+        {"op": "add", "path": "/nodes/-", "value": {"id": "c", "type": "parallel"}},
+        {"op": "add", "path": "/edges/-", "value": {"from": "a", "to": "c"}},
+    ]
+    told = (await patched(room, run_id, operations)).json()
+    # Then each is told
+    assert [node["node"] for node in told["fired"]] == ["c"]
+    assert [node["node"] for node in told["skipped"]] == ["b"]
+
+
 async def test_nodes_are_addressed_by_their_ids(room: Room) -> None:
     run_id = await room.start(CHAIN)
     answered = await patched(room, run_id, [{"op": "add", "path": "/nodes/b/config", "value": {"to": "ann"}}])
@@ -96,7 +114,6 @@ async def test_a_patch_that_would_change_the_past_leaves_an_audit_row_and_nothin
     # Given a run whose first node has completed
     run_id = await room.start(CHAIN)
     await room.complete(run_id, "a")
-    await room.journal(run_id, 2)
     before = await stored(room)
     # When that node is to be removed
     operations = [{"op": "remove", "path": "/edges/0"}, {"op": "remove", "path": "/nodes/a"}]

@@ -141,19 +141,14 @@ async def test_credentials_that_are_wrong_keep_the_process_from_starting(
         assert "Traceback" not in told
 
 
-async def test_settings_that_are_wrong_keep_the_process_from_starting(
+async def test_a_file_of_keys_that_cannot_be_used_keeps_the_process_from_starting(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     keys = tmp_path / "keys"
     keys.write_text("ann secret\n")
-    for wrong, code in (
-        ({"DATABASE_URL": ""}, "CFG003"),
-        ({"POINTSMAN_API_HOST": "0.0.0.0"}, "CFG008"),
-        ({"POINTSMAN_API_KEYS_FILE": str(keys)}, "CFG010"),
-    ):
-        status, told = await ended("orchestrator_api", **{**environment, **wrong})
-        assert (status, [line[:6] for line in told.splitlines()]) == (Exit.BAD_SETTINGS, [code])
-        assert "secret" not in told
+    status, told = await ended("orchestrator_api", **environment, POINTSMAN_API_KEYS_FILE=str(keys))
+    assert (status, [line[:6] for line in told.splitlines()]) == (Exit.BAD_SETTINGS, ["CFG010"])
+    assert "secret" not in told
 
 
 async def test_the_process_answers_before_its_servers_are_there(environment: dict[str, str]) -> None:

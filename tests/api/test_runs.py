@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 import msgspec
+import redis.asyncio
 
 from orchestrator_api.runs import START_PATIENCE_S
 from pointsman.base.ids import RunId
@@ -70,6 +71,22 @@ async def test_a_published_workflow_runs_in_the_version_asked_for(room: Room) ->
     assert (first.json()["version"], newest.json()["version"]) == (1, 2)
     assert list((await room.run(first.json()["run_id"]))["nodes"]) == ["greet"]
     assert list((await room.run(newest.json()["run_id"]))["nodes"]) == ["wave"]
+
+
+async def test_a_task_that_a_worker_has_taken_is_shown_as_running(room: Room, redis_db: str) -> None:
+    # Given a run with two tasks out, and a consumer that knows nothing but the stream
+    both = {"name": "both", "nodes": [{"id": "a", "type": "function"}, {"id": "b", "type": "other"}]}
+    run_id = await room.start(both)
+    assert {node["status"] for node in (await room.run(run_id))["nodes"].values()} == {"dispatched"}
+    # When it takes one
+    async with redis.asyncio.Redis.from_url(redis_db) as worker:
+        await worker.xreadgroup("workers", "w1", {"wf.tasks.function": ">"})
+    # Then that one runs
+    nodes = (await room.run(run_id))["nodes"]
+    assert {name: node["status"] for name, node in nodes.items()} == {"a": "running", "b": "dispatched"}
+    # Until it is done
+    await room.complete(run_id, "a")
+    assert (await room.run(run_id))["nodes"]["a"]["status"] == "completed"
 
 
 async def test_a_final_run_is_shown_the_same_after_it_left_redis(room: Room) -> None:
