@@ -183,7 +183,7 @@ class Services:
                     watch,
                 )
         finally:
-            await pool.close()
+            pool.terminate()
 
     @asynccontextmanager
     async def _open_redis(self) -> AsyncIterator[Live]:

@@ -60,7 +60,9 @@ class ApiSettings(Group):
         default="127.0.0.1", description="Address the API listens on. Anything but loopback needs credentials."
     )
     key: SecretStr | None = Field(default=None, description="One API key that may do everything; for a single user.")
-    keys_file: Path | None = Field(default=None, description="File of API keys, each hashed, with what it may do.")
+    keys_file: Path | None = Field(
+        default=None, description="File of API keys, a line each: the caller's name and the key's Argon2 hash."
+    )
     url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]",
