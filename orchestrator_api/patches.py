@@ -32,8 +32,6 @@ from pointsman.protocol.transition import Patch, Transition
 router = APIRouter(prefix="/api/v1/runs", tags=["patches"])
 
 IF_MATCH: Final = "If-Match"
-_FIRST_VERDICT: Final = "EDT021"
-"""Codes below this are about an operation, those from here on about what the patch as a whole would do."""
 
 
 class PatchForm(Form):
@@ -277,9 +275,9 @@ def _done(change: Transition, warnings: Sequence[Problem]) -> PatchDone:
 
 
 def _located(wrong: EditRefused | InvalidDefinition, within: str) -> EditRefused | InvalidDefinition:
-    """The refusal, its pointers into operations leading there from the root of the body."""
+    """The refusal, its pointers into operations (they begin with an index) leading there from the root of the body."""
     problems = tuple(
-        replace(found, pointer=within + found.pointer) if "EDT" <= found.code < _FIRST_VERDICT else found
+        replace(found, pointer=within + found.pointer) if found.pointer[1:2].isdigit() else found
         for found in wrong.problems
     )
     return type(wrong)(wrong.code, wrong.message, problems=problems)
