@@ -71,7 +71,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     of: tuple[TokenId, ...] = ()
     error: ErrorInfo | None = None
     reason: str = ""
-    """Of a skip or cancellation: no_branch, upstream_failed, join_unreachable, run_cancelled, frame_ended …"""
+    """Of a skip: no_live_edge or upstream_failed. Of a cancellation: frame_ended, run_cancelled, run_failed …"""
 
 
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
