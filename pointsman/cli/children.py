@@ -54,12 +54,12 @@ class Child:
         pause = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             began = monotonic()
-            code = await self._run_once(started)
+            end = await self._run_once(started)
             if self._stopping.is_set():
                 return
             self.ended.set()
             pause = _FIRST_PAUSE_S if monotonic() - began > _STEADY_S else pause
-            self._tell(self.name, f"{_described(code)}; it is started again in {pause:g} s")
+            self._tell(self.name, f"{end}; it is started again in {pause:g} s")
             await self._rest(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -82,19 +82,26 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
-    async def _run_once(self, started: Callable[[], None]) -> int:
-        self._process = await asyncio.create_subprocess_exec(
+    async def _run_once(self, started: Callable[[], None]) -> str:
+        """Run the program to its end; how that was, in words."""
+        try:
+            self._process = await self._begin()
+        except OSError as error:
+            return f"cannot be started ({error.strerror})"
+        started()
+        await self._pass_on(self._process)
+        return _described(await self._process.wait())
+
+    async def _begin(self) -> Process:
+        return await asyncio.create_subprocess_exec(
             *self._command,
             env=self._environment,
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
-            # Away from the terminal's Ctrl-C: we say when and in which order processes end.
+            # Away from the terminal's Ctrl-C: we say when processes end.
             start_new_session=True,
         )
-        started()
-        await self._pass_on(self._process)
-        return await self._process.wait()
 
     async def _pass_on(self, process: Process) -> None:
         """Hand on what the process prints, line by line, however long its lines are."""

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 import httpx
+import typer
 
 from pointsman.base.errors import PointsmanError, Problem, ServerUnavailable
 from pointsman.cli.exits import Answered
@@ -25,8 +26,13 @@ class Api:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.url = url.rstrip("/")
         self._hint = hint
-        # trust_env=False: a proxy meant for the internet would be asked for 127.0.0.1.
-        self._http = httpx.Client(base_url=f"{self.url}/api/v1/", headers=headers, timeout=_PATIENCE_S, trust_env=False)
+        try:
+            # trust_env=False: a proxy meant for the internet would be asked for 127.0.0.1.
+            self._http = httpx.Client(
+                base_url=f"{self.url}/api/v1/", headers=headers, timeout=_PATIENCE_S, trust_env=False
+            )
+        except httpx.InvalidURL as error:
+            raise typer.BadParameter(f"{url} is no address of an API: {error}.", param_hint="--api-url") from None
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,7 @@ from pointsman.cli.facts import DevFacts
 from pointsman.cli.live import Watching, watch_run
 from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
-from pointsman.cli.picture import picture
+from pointsman.cli.picture import Picture
 from pointsman.cli.progress import Progress, added_nodes
 from pointsman.cli.report import run_report
 from pointsman.cli.sources import compiled
@@ -86,7 +86,7 @@ def _play(api: Api, show: Show) -> dict[str, Any]:
     run = api.post("runs", {"definition": parsed.document, "input": ticket})["run_id"]
     show.heading(f"examples/support-triage, as {run}")
     if not show.output.is_live:
-        show.put(picture(made.plan, Progress(run).label, show.output.out.width))
+        show.put(Picture(made.plan).draw(Progress(run).label, show.output.out.width))
         show.heading("Its timeline: seconds, what ended, ▸ what began")
     watching = watch_run(api, run, show.output, lambda _, told: show.put(told), _Change(api, show))
     if show.output.is_live:

@@ -70,6 +70,7 @@ def _ordered(rows: list[dict[Slot, None]], steps: list[set[tuple[Slot, Slot]]]) 
         for upper, lower in pairs:
             sources[lower].append(above[upper])
         slots = sorted(row, key=lambda slot: sum(sources[slot]) / len(sources[slot]))
-        links.append({(above[upper], slots.index(lower)) for upper, lower in pairs})
+        below = {slot: index for index, slot in enumerate(slots)}
+        links.append({(above[upper], below[lower]) for upper, lower in pairs})
         ordered.append(slots)
     return Layers(ordered, [*links, *[set() for _ in rows[:1]]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -15,13 +16,14 @@ from pointsman.base.clock import SystemClock
 from pointsman.cli.client import Api, run_path
 from pointsman.cli.events import follow
 from pointsman.cli.output import Output
-from pointsman.cli.picture import picture
+from pointsman.cli.picture import Picture
 from pointsman.cli.progress import Progress, run_status
 from pointsman.cli.timeline import line
 from pointsman.plan import Plan, decode_plan
 
 _LINES: Final = 8
 """Of the timeline at most, below a picture that is redrawn."""
+_KEPT: Final = 1_000
 _AROUND: Final = 6
 """Lines for the headline, the note, what parts them, and the cursor."""
 
@@ -39,33 +41,40 @@ class Watching:
 
     def __init__(self, api: Api, run: str) -> None:
         self.progress = Progress(run)
-        self.timeline: list[Text] = []
+        self.timeline: deque[Text] = deque(maxlen=_KEPT)
         self.note: Text | None = None
         """Shown between picture and timeline."""
         self._api = api
         self._run = run
-        self.plan = fetch_plan(api, run)
+        self._take_plan()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Every event, once it has been taken in."""
         for event in follow(self._api, self._run):
             if "patch" in event:
-                self.plan = fetch_plan(self._api, self._run)
+                self._take_plan()
             self.progress.take(event)
             self.timeline.append(line(event, self.progress.began or event["at"]))
             yield event
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         drawn = self.drawn(options.max_width)
-        yield from (self.headline(), Text(), drawn, Text())
+        room = console.height - drawn.plain.count("\n") - _AROUND
+        yield from (self.headline(), Text())
+        if room > 0:
+            yield from (drawn, Text())
         if self.note:
             yield from (self.note, Text())
-        room = console.height - drawn.plain.count("\n") - _AROUND
-        yield from self.timeline[-max(1, min(room, _LINES)) :]
+        # A graph taller than the terminal is left out, and there is more room for what happens.
+        yield from list(self.timeline)[-(min(room, _LINES) if room > 0 else console.height - _AROUND) :]
+
+    def _take_plan(self) -> None:
+        self.plan = fetch_plan(self._api, self._run)
+        self._picture = Picture(self.plan)
 
     def drawn(self, width: int) -> Text:
         """The plan with the state of each node."""
-        return picture(self.plan, self.progress.label, width)
+        return self._picture.draw(self.progress.label, width)
 
     def headline(self) -> Text:
         """The run's id, status, revision, progress and time."""

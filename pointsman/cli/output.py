@@ -38,7 +38,8 @@ class Output:
     def document(self, value: Any) -> None:
         """Write one JSON document to standard output, indented where a person may be looking."""
         indent = 2 if self.out.is_terminal else None
-        self.text(json.dumps(value, ensure_ascii=False, indent=indent) + "\n")
+        told = json.dumps(value, ensure_ascii=self.out.encoding != "utf-8", indent=indent)
+        self.text(f"{told}\n")
 
     def text(self, text: str) -> None:
         """Write text to standard output as it is."""

@@ -28,19 +28,25 @@ class Label(NamedTuple):
     room: int = 0
 
 
-def picture(plan: Plan, label: Callable[[Node], Label], width: int) -> Text:
-    """Draw a plan within `width` columns; one that is too wide becomes a list with what each node comes after."""
-    layers = layers_of(plan)
-    labels = {node.id: label(node) for node in plan.nodes}
-    widest = max((max(cell_len(label.text), label.room) for label in labels.values()), default=0) + _GAP
-    most = max((len(row) for row in layers.rows), default=1)
-    # Even, so that rows with odd and even numbers of nodes have their middles on the same columns.
-    wanted, possible = (widest + 1) // 2 * 2, width // most // 2 * 2
-    cell = min(wanted, possible)
-    if cell < min(wanted, _NARROWEST):
-        return _listing(plan, labels)
-    columns = [[_column(index, len(row), most, cell) for index in range(len(row))] for row in layers.rows]
-    return Text("\n").join(_rows(layers, labels, columns, cell))
+class Picture:
+    """A plan that is drawn again and again, with other labels."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._layers = layers_of(plan)
+
+    def draw(self, label: Callable[[Node], Label], width: int) -> Text:
+        """Draw it within `width` columns; what is too wide for that becomes a list that says what comes after what."""
+        labels = {node.id: label(node) for node in self._plan.nodes}
+        widest = max((max(cell_len(label.text), label.room) for label in labels.values()), default=0) + _GAP
+        most = max((len(row) for row in self._layers.rows), default=1)
+        # Even, so that rows with odd and even numbers of nodes have their middles on the same columns.
+        wanted, possible = (widest + 1) // 2 * 2, width // most // 2 * 2
+        cell = min(wanted, possible)
+        if cell < min(wanted, _NARROWEST):
+            return _listing(self._plan, labels)
+        columns = [[_column(index, len(row), most, cell) for index in range(len(row))] for row in self._layers.rows]
+        return Text("\n").join(_rows(self._layers, labels, columns, cell))
 
 
 def _column(index: int, count: int, most: int, cell: int) -> int:
@@ -144,10 +150,15 @@ def _put(row: dict[int, int], lines: dict[int, int]) -> None:
 
 
 def _listing(plan: Plan, labels: dict[NodeId, Label]) -> Text:
-    listing = Text()
-    for node in plan.nodes:
-        label = labels[node.id]
-        after = ", ".join(edge.source for edge in plan.edges if edge.target == node.id)
-        listing.append(label.text, label.style).append(f"  after {after}\n" if after else "\n", "dim")
-    listing.rstrip()
-    return listing
+    after: dict[NodeId, list[str]] = defaultdict(list)
+    for edge in plan.edges:
+        after[edge.target].append(edge.source)
+    rows = (
+        Text.assemble((labels[node.id].text, labels[node.id].style), (_after(after[node.id]), "dim"))
+        for node in plan.nodes
+    )
+    return Text("\n").join(rows)
+
+
+def _after(sources: list[str]) -> str:
+    return f"  after {', '.join(sources)}" if sources else ""

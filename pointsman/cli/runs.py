@@ -13,7 +13,7 @@ from pointsman.cli.client import open_api, run_path
 from pointsman.cli.live import fetch_plan
 from pointsman.cli.options import ApiUrl, AsJson, RunArgument
 from pointsman.cli.output import Output
-from pointsman.cli.picture import picture
+from pointsman.cli.picture import Picture
 from pointsman.cli.progress import Progress, run_status
 from pointsman.cli.report import node_table, run_report, runs_table
 from pointsman.cli.sources import compiled, json_value
@@ -72,7 +72,7 @@ def show(run: RunArgument, as_json: AsJson = False, api_url: ApiUrl = None) -> N
     with open_api(api_url) as api:
         told = api.get(run_path(run))
         plan = fetch_plan(api, run)
-    drawn = picture(plan, Progress.of_view(told).label, output.out.width)
+    drawn = Picture(plan).draw(Progress.of_view(told).label, output.out.width)
     output.result(told, Group(drawn, Text(), node_table(told), Text(), run_report(told)))
 
 

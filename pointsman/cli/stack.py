@@ -14,7 +14,7 @@ import httpx
 from pointsman.adapters.postgres.migrate import migrate
 from pointsman.base.errors import ServerUnavailable
 from pointsman.cli.children import Child, Program, Tell
-from pointsman.cli.facts import DevFacts, read_facts, write_facts
+from pointsman.cli.facts import FILE, DevFacts, read_facts, write_facts
 from pointsman.cli.servers import Servers
 from pointsman.settings import Settings, child_environment
 
@@ -104,7 +104,11 @@ class Stack:
         return child_environment(changes)
 
     def _write_facts(self) -> None:
-        write_facts(self._data_dir, self.facts)
+        try:
+            write_facts(self._data_dir, self.facts)
+        except OSError as error:
+            # What is written there helps others to connect; what runs does not need it.
+            self._tell("dev", f"cannot write {self._data_dir / FILE} ({error.strerror})")
 
     async def _ready(self) -> None:
         """Wait for the API; a process that ends before that is what is wrong."""

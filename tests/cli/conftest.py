@@ -75,8 +75,8 @@ def clean_environment(**changes: str) -> dict[str, str]:
 
 def call(*arguments: str, stdin: str | None = None, **environment: str) -> Said:
     """Run a command in this process."""
-    unset = {name: None for name in os.environ if name not in clean_environment()}
-    result = CliRunner(env=unset | environment).invoke(make_app(), list(arguments), input=stdin)
+    unset: dict[str, str | None] = {name: None for name in os.environ if name not in clean_environment()}
+    result = CliRunner(env={**unset, **environment}).invoke(make_app(), list(arguments), input=stdin)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return Said(result.exit_code, result.stdout, result.stderr)
 

@@ -150,3 +150,9 @@ def test_a_run_that_does_not_exist_is_not_waited_for() -> None:
     with answering(lambda _: Answer(404, told)) as url:
         said = call("watch", "x", "--api-url", url)
     assert (said.code, said.err) == (4, "error RUN005 there is no run x\n")
+
+
+def test_an_address_that_is_none_is_a_mistake_of_usage() -> None:
+    said = call("runs", "--api-url", "http://[::1")
+    assert (said.code, said.out) == (2, "")
+    assert "http://[::1 is no address of an API" in said.err

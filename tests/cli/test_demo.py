@@ -22,7 +22,9 @@ from tests.support.waiting import eventually_sync
 
 def test_the_demo_shows_a_run_that_is_changed_while_it_runs() -> None:
     # When the demo is run where there is no terminal
-    done = subprocess.run([*POINTSMAN, "demo"], capture_output=True, text=True, env=clean_environment(), check=False)
+    done = subprocess.run(
+        [*POINTSMAN, "demo"], capture_output=True, text=True, env=clean_environment(), check=False, timeout=120
+    )
     # Then it ends well
     assert (done.returncode, done.stderr) == (0, "")
     sections = dict(re.findall(r"^── (.*?)\n(.*?)(?=^──|\Z)", done.stdout, re.MULTILINE | re.DOTALL))

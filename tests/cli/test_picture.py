@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pointsman.cli.picture import Label, picture
+from pointsman.cli.picture import Label, Picture
 from pointsman.plan import Node, Plan
 from tests.support.plans import looping, plan, task
 
 
 def drawn(made: Plan, width: int = 80) -> list[str]:
-    return picture(made, _label, width).plain.split("\n")
+    return Picture(made).draw(_label, width).plain.split("\n")
 
 
 def _label(node: Node) -> Label:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,6 +26,13 @@ def environment() -> dict[str, str]:
     """As the README asks for: `pointsman` is on the path. Any free port, for there may be another at work."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return clean_environment(PATH=path, PORT="0", PYTHONUNBUFFERED="1")
+
+
+def typed(line: str, place: Path) -> subprocess.CompletedProcess[str]:
+    """Type a command there and wait for its end."""
+    return subprocess.run(
+        shlex.split(line), cwd=place, capture_output=True, text=True, env=environment(), check=False, timeout=60
+    )
 
 
 @pytest.fixture
@@ -58,10 +64,7 @@ def test_it_opens_with_make_demo_and_make_test() -> None:
 
 def test_every_command_of_the_first_workflow_does_what_it_says(place: Path) -> None:
     # When the second terminal's commands are typed one after the other
-    said = [
-        subprocess.run(shlex.split(line), cwd=place, capture_output=True, text=True, env=environment(), check=False)
-        for line in SECOND_TERMINAL
-    ]
+    said = [typed(line, place) for line in SECOND_TERMINAL]
     # Then each ends well
     assert [(each.returncode, each.stderr) for each in said] == [(0, "")] * len(said)
     validated, started, patched, watched, shown = (each.stdout for each in said)
@@ -71,12 +74,6 @@ def test_every_command_of_the_first_workflow_does_what_it_says(place: Path) -> N
     # And the added node began with the patch, and got what the node before it had left
     assert re.search(r"✎ revision 2 by local  ▸ also\n", watched)
     assert "✔ also" in shown
-    run = _shown_as_json(place)
+    run = json.loads(typed(f"{SECOND_TERMINAL[-1]} --json", place).stdout)
     assert run["status"] == "COMPLETED"
     assert [run["nodes"][name]["output"] for name in ("thank", "also")] == ["Hello Ada! Thank you for coming."] * 2
-
-
-def _shown_as_json(place: Path) -> Any:
-    command = [*shlex.split(SECOND_TERMINAL[-1]), "--json"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, env=environment(), check=True)
-    return json.loads(done.stdout)
