@@ -31,9 +31,10 @@ async def patched(room: Room, run_id: str, operations: Any = ADD_C, **headers: s
 
 async def stored(room: Room) -> tuple[Any, ...]:
     """Everything there is, but for the audit of refused patches and what names the moment."""
+    kept = await room.dump()
     tables = ("definitions", "plans", "runs", "events", "patches")
-    rows = [await room.services.records.pool.fetch(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
-    return await room.dump(), rows
+    pool = room.services.records.pool
+    return kept, [await pool.fetch(f"SELECT * FROM {table} ORDER BY {table}::text") for table in tables]
 
 
 async def test_what_is_added_behind_a_node_that_ended_is_caught_up_with(room: Room) -> None:
