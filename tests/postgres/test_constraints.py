@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -29,6 +30,10 @@ LEGAL = f"""
     INSERT INTO patch_audit (run_id, by, description, operations, code, problems)
         VALUES ('run_1', '', '', '[]', 'EDT001', '[]');
     INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}');
+    INSERT INTO fleet_edits (
+        id, workflow, version, operations, description, by, on_running, rate_per_s, stop_on_error_share, runs, reach
+    ) VALUES ('edit_1', 'triage', 1, '[]', '', 'ann', 'refuse', 10, 0.1, 1, 1);
+    INSERT INTO fleet_edit_items (edit, position, run_id) VALUES ('edit_1', 1, 'run_1');
 """
 
 
@@ -54,7 +59,19 @@ def version(workflow: str = "triage", number: int = 2, definition: str = DIGEST,
 
 
 def patch(**columns: str) -> str:
-    return f"UPDATE patches SET {', '.join(f'{name} = {value}' for name, value in columns.items())}"
+    return _changed("patches", columns)
+
+
+def fleet_edit(**columns: str) -> str:
+    return _changed("fleet_edits", columns)
+
+
+def fleet_item(**columns: str) -> str:
+    return _changed("fleet_edit_items", columns)
+
+
+def _changed(table: str, columns: Mapping[str, str]) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = {value}' for name, value in columns.items())}"
 
 
 ILLEGAL = {
@@ -70,6 +87,7 @@ ILLEGAL = {
     "workflow_versions_definition_fkey": version(definition=OTHER),
     "workflow_versions_plan_fkey": version(plan=OTHER),
     "workflow_versions_count_from_one": version(number=0),
+    "workflow_versions_come_from_a_revision": "UPDATE workflow_versions SET from_run = 'run_1'",
     "runs_pkey": run(run_id="'run_1'"),
     "run_ids_are_spellable": run(run_id="'run:2'"),
     "runs_definition_fkey": run(definition=f"'{OTHER}'"),
@@ -117,6 +135,26 @@ ILLEGAL = {
     "idempotency_keys_pkey": f"INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}')",
     "idempotency_keys_have_a_key": f"INSERT INTO idempotency_keys VALUES ('runs', '', '{OTHER}')",
     "idempotency_keys_name_the_request": "INSERT INTO idempotency_keys VALUES ('runs', 'other', 'short')",
+    "fleet_edits_pkey": "INSERT INTO fleet_edits SELECT * FROM fleet_edits",
+    "fleet_edits_workflow_version_fkey": fleet_edit(version="7"),
+    "fleet_edits_have_a_known_status": fleet_edit(status="'odd'"),
+    "fleet_edits_have_a_known_way_with_running": fleet_edit(on_running="'odd'"),
+    "fleet_edits_list_their_operations": fleet_edit(operations="'{}'"),
+    "fleet_edits_get_on": fleet_edit(rate_per_s="0"),
+    "fleet_edits_stop_at_a_share": fleet_edit(stop_on_error_share="1.1"),
+    "fleet_edits_reach_some_of_their_runs": fleet_edit(reach="2"),
+    "fleet_edits_count_errors_among_the_decided": fleet_edit(errors="1"),
+    "fleet_edit_items_pkey": "INSERT INTO fleet_edit_items (edit, position, run_id) VALUES ('edit_1', 1, 'other')",
+    "fleet_edit_items_name_a_run_once": (
+        "INSERT INTO fleet_edit_items (edit, position, run_id) VALUES ('edit_1', 2, 'run_1')"
+    ),
+    "fleet_edit_items_edit_fkey": fleet_item(edit="'other'"),
+    "fleet_edit_items_run_id_fkey": fleet_item(run_id="'other'"),
+    "fleet_edit_items_count_from_one": fleet_item(position="0"),
+    "fleet_edit_items_have_a_known_state": fleet_item(state="'odd'", decided_at="1"),
+    "fleet_edit_items_are_decided_at_some_time": fleet_item(decided_at="1"),
+    "fleet_edit_items_know_the_revision": fleet_item(state="'applied'", decided_at="1"),
+    "fleet_edit_items_say_why": fleet_item(state="'refused'", decided_at="1", code="'EDT021'"),
 }
 
 
