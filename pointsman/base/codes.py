@@ -78,6 +78,20 @@ CODES: dict[str, Page] = {
         "The process did not start.",
         "Correct the line; docs/howto/use-the-api.md shows how to make one.",
     ),
+    "CFG011": Page(
+        "There is no key for edit tokens",
+        "The file that POINTSMAN_EDITS_KEY_FILE names holds no key that was made by an API process, or no key can "
+        "be kept in the data directory.",
+        "The API did not start, or no edit token was issued or taken.",
+        "Name a file with the key of another API process, as it writes it to `edit-token.key` in its data "
+        "directory, or let this one write there.",
+    ),
+    "CFG012": Page(
+        "No benchmark here",
+        "`pointsman bench` was asked for outside a checkout: its workloads are not in the package.",
+        "Nothing was started.",
+        "Run it in a checkout of Pointsman, or `make bench` there.",
+    ),
     # SRV: servers ----------------------------------------------------------------------------------------------
     "SRV001": Page(
         "Redis cannot be reached",
@@ -297,6 +311,13 @@ CODES: dict[str, Page] = {
         "The epoch in Redis is not the one known: it was flushed, replaced or restored.",
         "Everything is refused until recovery is done; nothing was changed.",
         "Wait for recovery and try again.",
+        503,
+    ),
+    "SRV062": Page(
+        "The journal lags behind the run",
+        "What an edit token has used is counted in the journal, which has not passed the run's newest edit in time.",
+        "Nothing was changed.",
+        "See that a supervisor is running and can reach Postgres, and send the request again.",
         503,
     ),
     "SRV030": Page(

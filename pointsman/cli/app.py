@@ -34,7 +34,7 @@ def make_app() -> typer.Typer:
     _add(app, RUNS, run=runs.run, runs=runs.runs, show=runs.show, watch=watch.watch, patch=runs.patch)
     _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)
     _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
-    _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, doctor=doctor.doctor)
+    _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, bench=bring_up.bench, doctor=doctor.doctor)
     return app
 
 

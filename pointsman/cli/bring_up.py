@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
 import typer
 
 from pointsman.adapters.postgres.migrate import known_migrations
 from pointsman.adapters.postgres.migrate import migrate as apply_migrations
+from pointsman.base.errors import PointsmanError
 from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
 from pointsman.settings import load
@@ -42,6 +44,18 @@ def worker(
 ) -> None:
     """Start the workers that a module makes."""
     _become("-m", "pointsman.worker", target)
+
+
+def bench() -> None:
+    """Measure throughput, latency and memory on servers of its own, each beside its floor; about half a minute.
+
+    For a checkout: the workloads are not in the package. Exits 1 where a figure that binds falls short.
+    """
+    if find_spec("bench") is None:
+        raise PointsmanError(
+            "CFG012", "there is no benchmark here: run this in a checkout of Pointsman, or `make bench`."
+        )
+    _become("-m", "bench")
 
 
 def migrate(as_json: AsJson = False) -> None:
