@@ -104,7 +104,7 @@ def patch(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
 ) -> None:
-    """Change a run while it runs: add nodes and edges to its graph."""
+    """Change the graph of a run while it runs."""
     body = json_value(f"@{operations}", "OPS.json")
     body = {"operations": body} if isinstance(body, list) else body
     if description is not None and isinstance(body, dict):
