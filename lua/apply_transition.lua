@@ -25,11 +25,12 @@
 -- ARGV[8]  channel to announce the run's end on, empty if it does not end here
 -- ARGV[9]  digest of the new plan, empty without a patch
 -- ARGV[10] tokens_made, passes_made and the lengths of the sections, 21 unsigned 32-bit numbers, big-endian
--- ARGV[11..] the sections, see parts/write_sections.lua
+-- ARGV[11] owner of the hold under which this comes, empty without one
+-- ARGV[12..] the sections, see parts/write_sections.lua
 -- Returns:
 --   applied  all of it is written; or the transition changes nothing, the tip is as expected, the signal is acknowledged
 --   stale    the run's tip is another one; nothing was written
---   held     an edit is landing; nothing was written
+--   held     another holds the run for a moment (hold_run); nothing was written
 --   closed   the run is final; only the signal was acknowledged
 --   missing  there is no such run; only the signal was acknowledged
 --   fenced   Redis lost state; nothing was written
@@ -44,8 +45,8 @@ local epoch_key, run, counter, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local joins, context, frames, history = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local timers, signals, outbox, events = KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local epoch, run_id, delivery, prev, tip, seq = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local event, channel, plan, counts = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local first, streams = 11, 12
+local event, channel, plan, counts, owner = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11]
+local first, streams = 12, 12
 local call = redis.call
 
 if call('GET', epoch_key) ~= epoch then
@@ -71,8 +72,9 @@ if head[2] then
   return {'closed'}
 end
 if head[3] then
+  local deadline, holder = string.match(head[3], '^(%d+) (.*)$')
   local now = call('TIME')
-  if now[1] * 1000 + now[2] / 1000 < tonumber(head[3]) then
+  if holder ~= owner and now[1] * 1000 + now[2] / 1000 < tonumber(deadline) then
     return {'held'}
   end
 end
@@ -91,6 +93,9 @@ if delta ~= 0 then
   call('SET', counter, call('HLEN', tokens))
 end
 call('HSET', run, 'seq', seq, 'tip', tip, 'tokens_made', head[4] + tokens_made)
+if head[3] then
+  call('HDEL', run, 'hold')
+end
 if passes_made > 0 then
   call('HINCRBY', run, 'passes_made', passes_made)
 end

@@ -18,11 +18,13 @@ class Link(msgspec.Struct, frozen=True):
     """One step of a chain to apply: a sealed transition, and the delivery it answers.
 
     `delivery` is the signal's entry id on the signals stream, acknowledged and removed by the same apply; None for
-    commands, which came from no stream. An empty transition only acknowledges, against the same tip.
+    commands, which came from no stream. An empty transition only acknowledges, against the same tip. `owner` is that of
+    the hold under which it comes, if one was taken.
     """
 
     sealed: Sealed
     delivery: str | None = None
+    owner: str = ""
 
 
 class RunStore(Protocol):
@@ -40,6 +42,13 @@ class RunStore(Protocol):
         """Apply links in order, pipelined; the answers stand in the same order.
 
         Links of one run form a chain, each naming the tip before it: once one is refused those behind it are too.
+        """
+        ...
+
+    async def hold(self, run: RunId, owner: str, ms: int) -> bool:
+        """Have an open run refuse all links but the owner's (`held`) for so long by the store's clock, 0: no longer.
+
+        False where another holds it, or it is not open: nothing changed. The next link that is applied ends it.
         """
         ...
 

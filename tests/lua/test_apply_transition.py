@@ -81,12 +81,12 @@ async def test_a_hold_is_respected_until_its_time_is_over(store: RedisRunStore, 
     story = Story("run_1", "a")
     await store.start(story.first, PLAN_BODY)
     link = Link(story.completes("a", "b"))
-    await operator.hset("run:run_1", "hold", str(await store.now() + 60_000))
+    await operator.hset("run:run_1", "hold", f"{await store.now() + 60_000} editor")
     before = await store.dump()
     # When a transition comes, before and after the hold's deadline
     held = await store.apply([link])
     unchanged = await store.dump()
-    await operator.hset("run:run_1", "hold", str(await store.now() - 1))
+    await operator.hset("run:run_1", "hold", f"{await store.now() - 1} editor")
     # Then it waits for its turn
     assert held == ["held"]
     assert unchanged == before

@@ -77,6 +77,8 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     story.take(link.sealed)
     patch = Patch(2, Digest("c" * 64), Digest("d" * 64), Digest("b" * 64))
     await store.put_plan(patch.plan, b"{}")
+    await store.hold(story.run, "editor", 50)
+    await store.hold(story.run, "editor", 0)
     second_link = Link(story.tell("patch", patch=patch, unjoined=(":j",), forgotten=(":a",)))
     last = story.tell("cancel", status="CANCELLED", closed=tuple(story.snapshot.tokens))
     assert await store.apply([link, second_link, Link(last), Link(last)]) == ["applied", "applied", "applied", "closed"]

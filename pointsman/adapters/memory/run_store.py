@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pointsman.adapters.history import passes_of, read_history, record_of, replaced_by
-from pointsman.adapters.memory.server import Armed, MemoryServer, OpenRun, Posted
+from pointsman.adapters.memory.server import Armed, Hold, MemoryServer, OpenRun, Posted
 from pointsman.adapters.memory.stream import Stream
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
 from pointsman.ports.journal import JournalEvent
@@ -48,6 +48,14 @@ class MemoryRunStore:
     async def apply(self, links: Sequence[Link]) -> list[Outcome]:
         """Apply links in order."""
         return [self._apply(link) for link in links]
+
+    async def hold(self, run: RunId, owner: str, ms: int) -> bool:
+        """Take or end a hold."""
+        found, now = self._server.runs.get(run), self._server.clock.now()
+        if self._is_fenced() or found is None or found.snapshot.is_final or found.is_held(owner, now):
+            return False
+        found.hold = Hold(Millis(now + ms), owner) if ms else None
+        return True
 
     async def plan(self, digest: Digest) -> bytes | None:
         """A plan's canonical JSON."""
@@ -89,7 +97,12 @@ class MemoryRunStore:
         return {
             "epoch": server.epoch,
             "runs": {
-                run: (msgspec.json.encode(open_run.snapshot), dict(open_run.posted), dict(open_run.history))
+                run: (
+                    msgspec.json.encode(open_run.snapshot),
+                    dict(open_run.posted),
+                    dict(open_run.history),
+                    open_run.hold,
+                )
                 for run, open_run in server.runs.items()
             },
             "plans": dict(server.plans),
@@ -120,11 +133,14 @@ class MemoryRunStore:
         if run is None or run.snapshot.is_final:
             self._acknowledge(link)
             return "missing" if run is None else "closed"
+        if run.is_held(link.owner, server.clock.now()):
+            return "held"
         if run.snapshot.head.tip != change.prev:
             return "stale"
         self._acknowledge(link)
         if not change.is_empty:
             advance(run.snapshot, change, sealed.tip)
+            run.hold = None
             self._carry_out(run, sealed)
         return "applied"
 

@@ -32,6 +32,13 @@ class Posted(NamedTuple):
     job_id: str
 
 
+class Hold(NamedTuple):
+    """Until when a run takes the transitions of one owner only."""
+
+    until: Millis
+    owner: str
+
+
 class Rejected(NamedTuple):
     """A signal that was set aside."""
 
@@ -47,6 +54,11 @@ class OpenRun:
     snapshot: Snapshot
     posted: dict[TokenId, str] = field(default_factory=dict)
     history: dict[str, bytes] = field(default_factory=dict)
+    hold: Hold | None = None
+
+    def is_held(self, owner: str, now: Millis) -> bool:
+        """Whether it is held at this moment, and by another."""
+        return self.hold is not None and self.hold.owner != owner and now < self.hold.until
 
 
 class MemoryServer:

@@ -21,6 +21,7 @@ SCRIPTS: Final = (
     "apply_transition",
     "finish_run",
     "put_plan",
+    "hold_run",
     "claim_timers",
     "intake",
     "reject_signal",

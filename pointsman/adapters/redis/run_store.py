@@ -106,6 +106,11 @@ class RedisRunStore:
             await self._partition.know_types(types)
         return outcomes
 
+    async def hold(self, run: RunId, owner: str, ms: int) -> bool:
+        """Take or end a hold."""
+        status, _ = await self._partition.run("hold_run", (self._keys.state(run)[0],), (owner, ms))
+        return status == "held"
+
     async def plan(self, digest: Digest) -> bytes | None:
         """A plan's canonical JSON."""
         body: bytes | None = await self._connection.ask("GET", self._keys.plan(digest))
@@ -150,7 +155,7 @@ class RedisRunStore:
         known = keys.packed_run(change.run_id)
         told: tuple[Argument, ...] = (self._partition.epoch, change.run_id, link.delivery or "", change.prev)
         if change.is_empty:
-            return pack_call(self._apply_sha, _FIXED_KEYS, known, (), (*told, "", "", "", "", "", ""))
+            return pack_call(self._apply_sha, _FIXED_KEYS, known, (), (*told, "", "", "", "", "", "", link.owner))
         layout = lay_out(change, changed_fields(change))
         types.update(layout.types)
         names = [keys.tasks(name) for name in layout.types]
@@ -158,7 +163,7 @@ class RedisRunStore:
         if change.patch is not None:
             digest = change.patch.plan
             names += (keys.plans, keys.plan(digest), keys.ir(change.run_id))
-        news = (sealed.tip, change.seq, sealed.event, self._channel(change), digest, layout.counts)
+        news = (sealed.tip, change.seq, sealed.event, self._channel(change), digest, layout.counts, link.owner)
         return pack_call(self._apply_sha, _FIXED_KEYS, known, names, (*told, *news, *layout.sections))
 
     def _channel(self, change: Transition) -> str:
