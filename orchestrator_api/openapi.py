@@ -14,6 +14,7 @@ from orchestrator_api.events import EventPage
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
 from orchestrator_api.problems import ProblemDetails
+from orchestrator_api.promote import PromotedWorkflow, PromoteForm
 from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
 from orchestrator_api.schema import ErrorPage
 from orchestrator_api.view import RunView
@@ -30,6 +31,7 @@ ANSWERS: Final = (
     PatchDone,
     PatchLists,
     ProblemDetails,
+    PromotedWorkflow,
     PublishedWorkflow,
     Readiness,
     RunPage,
@@ -37,7 +39,7 @@ ANSWERS: Final = (
     WorkflowDocument,
     WorkflowPage,
 )
-FORMS: Final = (CommandForm, Definition, PatchForm, StartRun)
+FORMS: Final = (CommandForm, Definition, PatchForm, PromoteForm, StartRun)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

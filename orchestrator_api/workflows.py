@@ -17,7 +17,7 @@ from orchestrator_api.paths import Limit, VersionPath, WorkflowPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.runs import no_such_workflow
 from pointsman.base.errors import Problem
-from pointsman.base.ids import Digest, Millis
+from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.compile.assemble import UNNAMED
 from pointsman.definition import Definition, refused
 
@@ -49,6 +49,13 @@ class PublishedWorkflow(msgspec.Struct, frozen=True):
     """What the compiler would have the author look at."""
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """The run that a version was made of, and which of its revisions."""
+
+    run_id: RunId
+    revision: int
+
+
 class WorkflowDocument(msgspec.Struct, frozen=True):
     """One version of a workflow, with its definition."""
 
@@ -57,6 +64,10 @@ class WorkflowDocument(msgspec.Struct, frozen=True):
     plan: Digest
     created_at: Millis
     created_by: str
+    description: str
+    """What was said when it was promoted."""
+    promoted_from: Origin | None
+    """Null where it was published."""
     definition: msgspec.Raw
     """The author's document."""
 
@@ -90,7 +101,7 @@ async def publish(request: Request, services: Api) -> Response:
     """Compile a definition and publish it as the newest version of the workflow it names."""
     body = await read_body(request, JSON | YAML)
     made = await services.compiler.compile(body, "yaml" if media_type(request) in YAML else "json")
-    name = _name(made)
+    name = published_name(made)
     digests = await _stored(services, name, made)
     found, is_new = await services.records.workflows.publish(name, *digests, request.state.caller)
     warnings = tuple(map(located, made.warnings))
@@ -130,7 +141,8 @@ async def get_version(name: WorkflowPath, version: VersionPath, services: Api) -
     return await _document(services, name, version)
 
 
-def _name(made: Made) -> str:
+def published_name(made: Made) -> str:
+    """The name of a definition. Raises `InvalidDefinition` API011 where it can be published under none."""
     name = made.plan.name
     if name == UNNAMED:
         raise refused(Problem("API011", "/name", "a published workflow needs a `name`."))
@@ -147,12 +159,13 @@ async def _stored(services: Services, name: str, made: Made) -> tuple[Digest, Di
     newest = await services.records.workflows.get(name)
     if newest is not None and newest.plan == plan:
         before = await documents.definition(newest.definition)
-        if before is not None and _same(before, made.definition):
+        if before is not None and says_the_same(before, made.definition):
             return newest.definition, plan
     return await documents.put_definition(made.definition), plan
 
 
-def _same(one: bytes, other: bytes) -> bool:
+def says_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two documents differ in their spelling at most."""
     read: Any = msgspec.json.decode
     return bool(read(one) == read(other))
 
@@ -165,9 +178,22 @@ async def _document(services: Services, name: str, version: int | None) -> Respo
     assert body is not None, "a foreign key sees to it"
     return answer(
         WorkflowDocument(
-            found.workflow, found.version, found.plan, found.created_at, found.created_by, msgspec.Raw(body)
+            found.workflow,
+            found.version,
+            found.plan,
+            found.created_at,
+            found.created_by,
+            found.description,
+            _origin(found),
+            msgspec.Raw(body),
         )
     )
+
+
+def _origin(found: WorkflowVersion) -> Origin | None:
+    if found.from_run is None or found.from_revision is None:
+        return None
+    return Origin(found.from_run, found.from_revision)
 
 
 def _summary(found: WorkflowVersion) -> WorkflowSummary:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pointsman.adapters.postgres.connect import reaching_postgres
+from pointsman.adapters.postgres.projection import printable
 from pointsman.adapters.postgres.queries import sql
-from pointsman.base.ids import Digest, Millis
+from pointsman.base.ids import Digest, Millis, RunId
 
 if TYPE_CHECKING:
-    from pointsman.adapters.postgres.connect import Pool
+    from pointsman.adapters.postgres.connect import Connection, Pool
 
 _NEWEST = 2**31 - 1
 
@@ -25,6 +26,10 @@ class WorkflowVersion(msgspec.Struct, frozen=True):
     plan: Digest
     created_at: Millis
     created_by: str
+    description: str = ""
+    from_run: RunId | None = None
+    """The run whose edited definition it is, at `from_revision`."""
+    from_revision: int | None = None
 
 
 class Workflows:
@@ -41,11 +46,26 @@ class Workflows:
                 latest = await connection.fetchrow(sql("latest_workflow_version"), name)
                 if latest and (latest["definition"], latest["plan"]) == (definition, plan):
                     return WorkflowVersion(*latest), False
-                version = latest["version"] + 1 if latest else 1
-                await connection.execute(sql("raise_latest_version"), name, version)
-                row = await connection.fetchrow(sql("add_workflow_version"), name, version, definition, plan, by)
-        assert row is not None
-        return WorkflowVersion(*row), True
+                return await _added(connection, name, definition, plan, by), True
+
+    async def promote(
+        self, name: str, definition: Digest, plan: Digest, by: str, description: str, run: RunId, revision: int
+    ) -> tuple[WorkflowVersion, bool]:
+        """Make the definition of a run the newest version; False where some version is that already."""
+        with reaching_postgres():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.fetchval(sql("lock_workflow"), name)
+                for row in await connection.fetch(sql("workflow_versions_of_plan"), name, plan):
+                    if row["definition"] == definition:
+                        return WorkflowVersion(*row), False
+                origin = printable(description), run, revision
+                return await _added(connection, name, definition, plan, by, *origin), True
+
+    async def of_plan(self, name: str, plan: Digest) -> list[WorkflowVersion]:
+        """The versions of a workflow that compile to a plan, newest first."""
+        with reaching_postgres():
+            rows = await self._pool.fetch(sql("workflow_versions_of_plan"), name, plan)
+        return [WorkflowVersion(*row) for row in rows]
 
     async def get(self, name: str, version: int | None = None) -> WorkflowVersion | None:
         """One version; the newest where none is asked for."""
@@ -67,3 +87,24 @@ class Workflows:
         with reaching_postgres():
             rows = await self._pool.fetch(sql("list_workflow_versions"), name, before, limit)
         return [WorkflowVersion(*row) for row in rows]
+
+
+async def _added(
+    connection: Connection,
+    name: str,
+    definition: Digest,
+    plan: Digest,
+    by: str,
+    description: str = "",
+    run: RunId | None = None,
+    revision: int | None = None,
+) -> WorkflowVersion:
+    """The next version. The caller holds the workflow's lock."""
+    latest = await connection.fetchrow(sql("latest_workflow_version"), name)
+    version = latest["version"] + 1 if latest else 1
+    await connection.execute(sql("raise_latest_version"), name, version)
+    row = await connection.fetchrow(
+        sql("add_workflow_version"), name, version, definition, plan, by, description, run, revision
+    )
+    assert row is not None
+    return WorkflowVersion(*row)
