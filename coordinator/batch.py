@@ -172,7 +172,7 @@ class Batch:
         outcomes = await self._store.apply([link for _, link in chain])
         self._metrics.apply_seconds.observe(monotonic() - began)
         self._crasher.reach("after_apply_before_reply")
-        self._count(outcomes)
+        self._count(chain, outcomes)
         if "held" in outcomes:
             await asyncio.sleep(HELD_PAUSE_S)
         if "fenced" in outcomes:
@@ -187,9 +187,12 @@ class Batch:
             self._cache.drop(change.run_id)
         return outcome in ("stale", "held", "fenced")
 
-    def _count(self, outcomes: list[Outcome]) -> None:
+    def _count(self, chain: list[tuple[Reported, Link]], outcomes: list[Outcome]) -> None:
         for outcome in set(outcomes):
             self._metrics.signals.labels(outcome).inc(outcomes.count(outcome))
+        applied = [link for (_, link), outcome in zip(chain, outcomes, strict=True) if outcome == "applied"]
+        self._metrics.transitions.inc(sum(not link.sealed.transition.is_empty for link in applied))
+        self._metrics.stale.inc(outcomes.count("stale"))
 
     async def _reject(self, delivery: Delivery, wrong: PointsmanError) -> None:
         self._metrics.rejected.labels(wrong.code).inc()
