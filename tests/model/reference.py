@@ -97,7 +97,7 @@ class Reference:
         self._regions = {region.id: region for region in plan.regions}
         self._known: dict[tuple[str, Place], Any] = {}
         self._asked: set[tuple[str, Place]] = set()
-        self._guesses = 0
+        self._circles = 0
 
     # When a node's turn comes ---------------------------------------------------------------------------------------
 
@@ -535,20 +535,22 @@ class Reference:
     def _once(self, what: str, place: Place, find: Callable[[Place], Any]) -> Any:
         """Find something out once.
 
-        What is being found out already has not come about yet as far as the question goes: a condition asks what was
-        so before it. An answer of None that rests on that holds for this question only and is not kept.
+        Conditions may ask in circles: how a node ended hangs on what another said before, which is another path to
+        the first. What is being found out already then counts as not come about. That is right for the outermost
+        question, for whatever comes after its answer has no part in it; it may be wrong for the others, so their
+        answers are not kept.
         """
         key = (what, place)
         if key in self._known:
             return self._known[key]
         if key in self._asked:
-            self._guesses += 1
+            self._circles += 1
             return None
         self._asked.add(key)
-        guesses = self._guesses
+        circles = self._circles
         found = find(place)
         self._asked.discard(key)
-        if found is not None or guesses == self._guesses:
+        if circles == self._circles or not self._asked:
             self._known[key] = found
         return found
 
