@@ -45,6 +45,7 @@ def test_every_documented_variable_reaches_its_own_field() -> None:
         "POINTSMAN_CEL_ENGINE": "cel-python",
         "POINTSMAN_CRASH_AT": "before_apply:2",
         "POINTSMAN_API_KEYS_FILE": __file__,
+        "POINTSMAN_API_URL": "http://elsewhere:8080",
         "POINTSMAN_COORDINATOR_CLAIM_IDLE_MS": "50000",
         "POINTSMAN_GRACE_PERIOD_MS": "40000",
         "POINTSMAN_SUPERVISOR_STUCK_AFTER_MS": "70000",
