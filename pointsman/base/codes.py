@@ -10,6 +10,7 @@ from pointsman.base.codes_definition import DEFINITION_PAGES, PATCH_PAGES
 from pointsman.base.codes_edit import EDIT_PAGES
 from pointsman.base.codes_expressions import EXPRESSION_PAGES
 from pointsman.base.codes_http import HTTP_PAGES
+from pointsman.base.codes_pattern import LIMIT_PAGES, PATTERN_PAGES
 from pointsman.base.page import Page
 
 CODES: dict[str, Page] = {
@@ -440,6 +441,8 @@ CODES: dict[str, Page] = {
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,
     **EDIT_PAGES,
+    **PATTERN_PAGES,
+    **LIMIT_PAGES,
     # API: HTTP -------------------------------------------------------------------------------------------------
     **HTTP_PAGES,
     # WRK: workers ----------------------------------------------------------------------------------------------

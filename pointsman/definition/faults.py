@@ -88,7 +88,7 @@ def problem_of(document: dict[str, Any], error: ErrorDetails) -> Problem:
             return _unknown_field(str(name), pointer, part, model)
         case _:
             field = f"`{_names(error['loc'])[-1]}`" if isinstance(name, str) else f"an item of `{_names(around)[-1]}`"
-            return Problem("DEF008", pointer, f"{field} must be {_wanted(error)}, not {shown(error['input'])}.")
+            return Problem("DEF008", pointer, f"{field} must be {wanted(error)}, not {shown(error['input'])}.")
 
 
 def without(document: dict[str, Any], errors: Iterable[ErrorDetails]) -> dict[str, Any]:
@@ -121,7 +121,8 @@ def _unknown_field(name: str, pointer: str, part: str, model: type[BaseModel]) -
     return Problem("DEF006", pointer, told, suggestion=close)
 
 
-def _wanted(error: ErrorDetails) -> str:
+def wanted(error: ErrorDetails) -> str:
+    """What pydantic would have had, in words."""
     context = error.get("ctx", {})
     match error["type"]:
         case "greater_than_equal":

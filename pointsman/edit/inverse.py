@@ -64,7 +64,7 @@ def _undo_move(operation: Operation, before: Document, after: Document) -> list[
     between = apply_patch(before, [{"op": "remove", "path": pointer_of(source)}])
     target = _ended(after, _located(between, operation["path"]))
     back = _named_for_insertion(between, source)
-    moved = [{"op": "move", "from": _named(after, target), "path": back}]
+    moved: list[Operation] = [{"op": "move", "from": _named(after, target), "path": back}]
     if _leads(after, moved, before):
         return moved
     return [*_undo_add(between, after, target), _put_back(before, between, source)]
