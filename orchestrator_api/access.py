@@ -10,8 +10,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator_api.edit_tokens import EditTokens
 from orchestrator_api.keys import Keys
 from orchestrator_api.problems import problem
+from pointsman.rights.grant import is_edit_token
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 """Asked by whatever watches the process, which has no key."""
@@ -25,18 +27,21 @@ class Access:
 
     Without keys the API listens on loopback alone, and yet any page in a browser on this machine can reach it: under a
     name of its own that points here (`Host` gives that away), or blindly, with a form (`Origin` does).
+
+    Who comes with an edit token has the rights that it gives, with keys and without, and no others.
     """
 
-    def __init__(self, app: ASGIApp, *, keys: Keys | None, host: str) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keys | None, host: str, edit_tokens: EditTokens) -> None:
         self._app = app
         self._keys = keys
         self._host = host.lower()
+        self._edit_tokens = edit_tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            refusal = await self._with_keys(scope, headers) if self._keys else self._without_keys(scope, headers)
+            refusal = await (self._with_keys(scope, headers) if self._keys else self._without_keys(scope, headers))
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
@@ -45,8 +50,10 @@ class Access:
     async def _with_keys(self, scope: Scope, headers: Headers) -> Response | None:
         if scope["path"] in OPEN_PATHS:
             return None
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        name = await self._keys.caller(key.strip()) if self._keys and scheme.lower() == "bearer" else None
+        key = _bearer(headers)
+        if is_edit_token(key):
+            return await self._edit_tokens.let_in(scope, key)
+        name = await self._keys.caller(key) if self._keys and key else None
         if name is None:
             told = "is not one that is known" if key else "is missing"
             return problem(
@@ -54,10 +61,10 @@ class Access:
                 f"the API key {told}; nothing was done. Send `Authorization: Bearer <key>`.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        scope.setdefault("state", {})["caller"] = name
+        _let_in(scope, name)
         return None
 
-    def _without_keys(self, scope: Scope, headers: Headers) -> Response | None:
+    async def _without_keys(self, scope: Scope, headers: Headers) -> Response | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
             told = f"the request is addressed to `{host[:200]}`, which is no name of this machine's loopback address"
@@ -65,7 +72,10 @@ class Access:
         if origin is not None and scope["method"] not in READS and urlsplit(origin).netloc != host:
             told = f"the request comes from a page of `{origin[:200]}`"
             return problem("API009", f"{told}; nothing was done. Set an API key to call from other origins.")
-        scope.setdefault("state", {})["caller"] = LOCAL
+        key = _bearer(headers)
+        if is_edit_token(key):
+            return await self._edit_tokens.let_in(scope, key)
+        _let_in(scope, LOCAL)
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -74,6 +84,17 @@ class Access:
         except ValueError:
             return False
         return name in ("localhost", self._host.strip("[]")) or _is_loopback(name)
+
+
+def _bearer(headers: Headers) -> str:
+    """The bearer credential of a request; empty where there is none."""
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else ""
+
+
+def _let_in(scope: Scope, caller: str) -> None:
+    """Say who is calling: somebody who may do everything."""
+    scope.setdefault("state", {}).update(caller=caller, rights=None)
 
 
 def _is_loopback(name: str) -> bool:

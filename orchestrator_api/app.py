@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator_api import commands, events, health, patches, promote, runs, schema, workflows
+from orchestrator_api import commands, edit_tokens, events, health, patches, promote, runs, schema, workflows
 from orchestrator_api.access import Access
 from orchestrator_api.answers import component
 from orchestrator_api.bodies import invalid
@@ -33,12 +33,13 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     """The API on services that somebody else opens and closes."""
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
-    for module in (workflows, runs, commands, patches, promote, events, schema, health):
+    app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
+    for module in (workflows, runs, commands, patches, promote, edit_tokens, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
-    app.add_middleware(Access, keys=keys, host=services.settings.api.host)
+    app.add_middleware(Access, keys=keys, host=services.settings.api.host, edit_tokens=tokens)
     app.add_middleware(Measuring, metrics=services.metrics)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

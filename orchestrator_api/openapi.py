@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 
 from orchestrator_api.answers import component
 from orchestrator_api.commands import CommandDone, CommandForm
+from orchestrator_api.edit_tokens import EditTokenForm, IssuedEditToken
 from orchestrator_api.events import EventPage
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
@@ -28,6 +29,7 @@ ANSWERS: Final = (
     CommandDone,
     ErrorPage,
     EventPage,
+    IssuedEditToken,
     PatchDone,
     PatchLists,
     ProblemDetails,
@@ -39,7 +41,7 @@ ANSWERS: Final = (
     WorkflowDocument,
     WorkflowPage,
 )
-FORMS: Final = (CommandForm, Definition, PatchForm, PromoteForm, StartRun)
+FORMS: Final = (CommandForm, Definition, EditTokenForm, PatchForm, PromoteForm, StartRun)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -16,15 +16,16 @@ from orchestrator_api.answers import answer, etag, gives, takes
 from orchestrator_api.bodies import JSON, JSON_PATCH, Form, decoded, parsed_form, read_body
 from orchestrator_api.commands import confirm, must_be_open, not_in_redis
 from orchestrator_api.deps import Api, RefusedPatch, Services, TakenPatch
+from orchestrator_api.edit_rights import EditRights
 from orchestrator_api.event_view import NodeEvent, event_of
 from orchestrator_api.idempotency import once
 from orchestrator_api.paths import RunPath
 from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
 from orchestrator_api.view import NodeStatus
-from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunNotFound
+from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunClosed, RunError, RunNotFound
 from pointsman.base.ids import Digest, Millis, RunId
-from pointsman.execute import Prepared
+from pointsman.execute import Prepare, Prepared
 from pointsman.plan import plan_digest
 from pointsman.protocol.state import RunHead
 from pointsman.protocol.transition import Patch, Transition
@@ -113,9 +114,17 @@ class _Sent(NamedTuple):
     operations: list[Any]
     description: str
     by: str
+    rights: EditRights | None
+    """None: those of somebody who may do everything."""
     if_match: str | None
     within: str
     """Where in the body its operations stand."""
+
+    @classmethod
+    def of(cls, request: Request, run_id: RunId, operations: list[Any], description: str, within: str) -> _Sent:
+        """The patch that came with a request."""
+        state, if_match = request.state, request.headers.get(IF_MATCH)
+        return cls(run_id, operations, description, state.caller, state.rights, if_match, within)
 
 
 _ADD: Final = [
@@ -138,7 +147,7 @@ _DONE: Final[dict[int | str, dict[str, Any]]] = {
 async def patch_run(run_id: RunPath, request: Request, services: Api) -> Response:
     """Apply an RFC 6902 patch to the definition of an open run; what it adds behind the past is caught up with."""
     body = await read_body(request, JSON_PATCH)
-    sent = _Sent(run_id, decoded(body), "", request.state.caller, request.headers.get(IF_MATCH), "")
+    sent = _Sent.of(request, run_id, decoded(body), "", "")
     return await once(services, request, body, lambda: _edit(services, sent))
 
 
@@ -152,14 +161,7 @@ async def post_patch(run_id: RunPath, request: Request, services: Api) -> Respon
     """The same as PATCH of the run, with a description."""
     body = await read_body(request, JSON)
     form = parsed_form(PatchForm, body)
-    sent = _Sent(
-        run_id,
-        form.operations,
-        form.description,
-        request.state.caller,
-        request.headers.get(IF_MATCH),
-        "/operations",
-    )
+    sent = _Sent.of(request, run_id, form.operations, form.description, "/operations")
     return await once(services, request, body, lambda: _edit(services, sent))
 
 
@@ -177,22 +179,34 @@ async def get_patches(run_id: RunPath, services: Api) -> Response:
 
 
 async def _edit(services: Services, sent: _Sent) -> Response:
-    await must_be_open(services, sent.run_id)
     preparing = _Preparing(services, sent)
     try:
-        change = await services.live.executor.edit(sent.run_id, preparing)
+        change = await _landed(services, sent, preparing)
     except _Mismatch as other:
         told = f"run {sent.run_id} is at revision {other.revision}, not at {sent.if_match}; nothing was changed."
         return problem("API015", told, headers=etag(other.revision))
     except _Unchanged as same:
         return await _confirmed(services, same.head.seq, _nothing_done(same.head))
-    except RunNotFound:
-        raise await not_in_redis(services, sent.run_id) from None
     except (EditRefused, InvalidDefinition) as wrong:
         refusal = _located(wrong, sent.within)
         await _audit(services, sent, refusal)
         raise refusal from None
     return await _confirmed(services, change.seq, _done(change, preparing.warnings))
+
+
+async def _landed(services: Services, sent: _Sent, prepare: Prepare) -> Transition:
+    """The transition of an edit that was taken."""
+    rights = sent.rights
+    try:
+        await must_be_open(services, sent.run_id)
+        return await services.live.executor.edit(sent.run_id, prepare, rights.allow if rights else None)
+    except RunClosed as closed:
+        gone: RunError = closed
+    except RunNotFound:
+        gone = await not_in_redis(services, sent.run_id)
+    if rights is not None and isinstance(gone, RunClosed):
+        raise rights.over()
+    raise gone
 
 
 class _Preparing:
@@ -214,6 +228,8 @@ class _Preparing:
         made = await self._services.compiler.patched(document, sent.operations, current)
         if made.definition == document:
             raise _Unchanged(head)
+        if sent.rights is not None:
+            await sent.rights.check(head, current, document, made, len(sent.operations))
         self.warnings = made.warnings
 
         async def keep() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -118,20 +118,37 @@ class WorkerSettings(Group):
     metrics_port: Port = Field(default=0, description=METRICS_PORT)
 
 
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 class HttpSettings(Group):
     """The built-in `http` worker."""
 
-    allow: Annotated[tuple[str, ...], NoDecode] = Field(
+    allow: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),
         description="Private hosts and networks it may call, separated by commas: `intranet.example, 10.1.0.0/16`.",
     )
 
-    @field_validator("allow", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+
+class EditSettings(Group):
+    """Edits of running runs: what edit tokens may do that the API issues to tasks."""
+
+    key_file: Path | None = Field(
+        default=None,
+        description="File of the key that edit tokens are signed with, the same for all API processes; default: "
+        "`edit-token.key` in the data directory, made on first use.",
+    )
+    token_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Node types, separated by commas, that a token may add besides that of its own task and "
+        "`conditional`, `join`, `parallel`, `wait`.",
+    )
+    token_nodes: Count = Field(default=20, description="Nodes that the tokens of one task may add in all.")
+    token_operations: Count = Field(default=100, description="Operations that the tokens of one task may send in all.")
+    token_ttl_ms: Span = Field(default=3_600_000, description="How long a token counts, if its task takes that long.")
 
 
 class LimitSettings(Group):
@@ -202,6 +219,7 @@ class Settings(BaseSettings):
     supervisor: SupervisorSettings = SupervisorSettings()
     worker: WorkerSettings = WorkerSettings()
     http: HttpSettings = HttpSettings()
+    edits: EditSettings = EditSettings()
     limits: LimitSettings = LimitSettings()
 
     @classmethod

@@ -128,6 +128,64 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "See docs/reference/errors.md.",
         404,
     ),
+    "API040": Page(
+        "Not an edit token of this API",
+        "The credential begins like an edit token, and was not signed with this API's key, was changed since, or "
+        "was handed on by other means than narrowing.",
+        "Nothing was done; if a run was named, the refusal is in its patches.",
+        "Ask for a token with POST /api/v1/edit-tokens. API processes beside each other need the same "
+        "POINTSMAN_EDITS_KEY_FILE.",
+        401,
+    ),
+    "API041": Page(
+        "The edit token has expired",
+        "The time that it was issued for is over.",
+        "Nothing was done; if a run was named, the refusal is in its patches.",
+        "Ask for another one, as long as the task is running.",
+        401,
+    ),
+    "API042": Page(
+        "The task of the edit token is over",
+        "The run has ended, or the attempt that the token was issued for has: it was reported, timed out, was "
+        "cancelled, or was lost with its worker and handed out again.",
+        "Nothing was done; if a run was named, the refusal is in its patches.",
+        "Ask for a token for the attempt that is out now, if there is one.",
+        403,
+    ),
+    "API043": Page(
+        "An edit token of another run",
+        "The token was issued for a task of another run than the one that the request names.",
+        "Nothing was done; if a run was named, the refusal is in its patches.",
+        "Send it to its own run alone.",
+        403,
+    ),
+    "API044": Page(
+        "Not with an edit token",
+        "Edit tokens are for edits of their run: PATCH of the run, and POST to its `patch` and `edits`.",
+        "Nothing was done.",
+        "Use an API key for everything else.",
+        403,
+    ),
+    "API045": Page(
+        "No such task is out",
+        "The job_id names no attempt that a worker has at the moment.",
+        "No token was issued.",
+        "Ask while the task is running, with the job_id that came with it, unchanged.",
+        409,
+    ),
+    "API046": Page(
+        "More than an edit token may have",
+        "The request asks for node types, nodes or operations beyond what this installation grants to a task.",
+        "No token was issued.",
+        "Ask for what the message lists, or less. POINTSMAN_EDITS_TOKEN_TYPES, _NODES and _OPERATIONS set the bounds.",
+        403,
+    ),
+    "API047": Page(
+        "Handed on too often",
+        "An edit token can be narrowed a limited number of times, one after the other.",
+        "No token was made.",
+        "Narrow the token you were given, and not one that has been narrowed again and again.",
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

@@ -49,6 +49,8 @@ class Prepared(NamedTuple):
 
 Prepare = Callable[[RunHead], Awaitable[Prepared]]
 """Compiles an edit against a run's current definition; leaves no trace of it."""
+Allow = Callable[[Snapshot], None]
+"""Raises where the sender of an edit has no right to it, the run being as it is."""
 
 
 class Executor:
@@ -88,21 +90,25 @@ class Executor:
             "without it. Try again.",
         )
 
-    async def edit(self, run_id: RunId, prepare: Prepare) -> Transition:
+    async def edit(self, run_id: RunId, prepare: Prepare, allow: Allow | None = None) -> Transition:
         """Give an open run another plan, as `pointsman.edit` allows; the transition that did it.
 
-        `prepare` is asked again whenever the run's definition is another one than before: somebody else edited it.
+        `prepare` is asked again whenever the run's revision is another one than before: somebody else edited it.
+        `allow` looks at each state of the run that the edit is tried on, and raises where it may not be.
 
         Raises:
             EditRefused: The run's past does not hold on the new plan; nothing was changed.
             Also what `prepare` raises, and as `command` does.
         """
         prepared: Prepared | None = None
-        is_kept = False
+        is_kept, revision = False, 0
         for _ in range(ATTEMPTS):
             run = await self.load(run_id)
-            if prepared is None or prepared.patch.base_definition != run.head.definition:
-                prepared, is_kept = await prepare(run.head), False
+            if allow is not None:
+                allow(run)
+            # Not the definition: that can be the same again after two edits, and what else was looked at not.
+            if prepared is None or revision != run.head.revision:
+                prepared, is_kept, revision = await prepare(run.head), False, run.head.revision
             change = await self._edited(run, prepared)
             if change is not None and not is_kept:
                 await self._keep(prepared, run.head)
