@@ -11,7 +11,7 @@ import msgspec
 
 from bench import plans
 from bench.driver import Driver
-from bench.ping_pong import ping_pong
+from bench.ping_pong import Client, ping_pong
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.base.ids import RunId
 from pointsman.protocol.transition import decode_event
@@ -48,9 +48,9 @@ async def lone_run(driver: Driver, steps: int = 200) -> Hops:
     return _hops(gaps)
 
 
-async def floor_of_lone_run(driver: Driver) -> Hops:
+async def floor_of_lone_run(driver: Driver, client: Client) -> Hops:
     """W2's floor: a bare ping-pong over two streams."""
-    return _hops(await ping_pong(driver.stack.partition, driver.stack.redis.url))
+    return _hops(await ping_pong(driver.stack.redis.url, client))
 
 
 async def fan_outs(driver: Driver, runs: int = 20, width: int = 100) -> float:
