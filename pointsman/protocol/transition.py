@@ -63,7 +63,9 @@ class Patch(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str = ""
     description: str = ""
     operations: tuple[Any, ...] = ()
-    """RFC 6902, as sent."""
+    """RFC 6902: as sent, or what a merge patch or a pattern became."""
+    inverse: tuple[Any, ...] = ()
+    """The operations that take the definition back to what it was."""
 
 
 class Transition(msgspec.Struct, omit_defaults=True):

@@ -213,7 +213,8 @@ async def test_an_accepted_edit_is_listed_and_moves_the_row(pool: Pool) -> None:
     await accept(pool)
     definition = await Documents(pool).put_definition(b'{"edited":true}')
     operations = ({"op": "add", "path": "/nodes/-", "value": {"id": "n", "config": "\0"}},)
-    patch = Patch(2, DIGEST, definition, DIGEST, by="ann\0", description="add n", operations=operations)
+    inverse = ({"op": "remove", "path": "/nodes/n"},)
+    patch = Patch(2, DIGEST, definition, DIGEST, "ann\0", "add n", operations, inverse)
     # When it is written
     await write(pool, *Story().start().tell("patch", patch=patch).events)
     # Then it is there, and the run points at what it made
@@ -226,7 +227,7 @@ async def test_an_accepted_edit_is_listed_and_moves_the_row(pool: Pool) -> None:
         "ann\N{REPLACEMENT CHARACTER}",
         "add n",
         msgspec.Raw(b""),
-        None,
+        msgspec.Raw(b'[{"op":"remove","path":"/nodes/n"}]'),
         DIGEST,
         definition,
         DIGEST,

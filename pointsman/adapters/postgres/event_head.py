@@ -13,7 +13,7 @@ from pointsman.protocol.state import FINAL, RunHead, RunStatus
 
 
 class PatchHead(msgspec.Struct):
-    """What an accepted edit says about itself, its operations unread."""
+    """What an accepted edit says about itself, its operations and their inverse unread."""
 
     revision: int
     plan: Digest
@@ -22,6 +22,7 @@ class PatchHead(msgspec.Struct):
     by: str = ""
     description: str = ""
     operations: msgspec.Raw = NOTHING
+    inverse: msgspec.Raw = NOTHING
 
 
 class EventHead(msgspec.Struct):

@@ -145,6 +145,7 @@ def _patch_columns(rows: Sequence[PatchRow]) -> Iterable[list[object]]:
             printable(r.patch.by),
             printable(r.patch.description),
             bytes(r.patch.operations).decode() or "[]",
+            bytes(r.patch.inverse).decode() or "[]",
             r.patch.base_definition,
             r.patch.definition,
             r.patch.plan,

@@ -52,11 +52,11 @@ FROM unnest(
 ON CONFLICT DO NOTHING;
 
 -- name: record_patches
-INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, plan)
+INSERT INTO patches (run_id, revision, seq, at, by, description, operations, inverse, base_definition, definition, plan)
 SELECT *
 FROM unnest(
-    $1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::text[], $9::text[],
-    $10::text[]
+    $1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::json[], $9::text[],
+    $10::text[], $11::text[]
 );
 
 -- name: events_of_run
