@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import redis.asyncio
 import uvloop
@@ -50,7 +50,7 @@ async def _with_redis_py(url: str, reads: str, writes: str, begins: bool) -> lis
             return await writing.xadd(stream, {"body": BODY})
 
         async def receive(stream: str, last: str) -> str:
-            answer = await reading.xread({stream: last}, count=1, block=5_000)
+            answer: Any = await reading.xread({stream: last}, count=1, block=5_000)
             return str(answer[0][1][0][0].decode())
 
         return await _turns(send, receive, reads, writes, begins)
