@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -12,7 +12,6 @@ from pointsman.compile.findings import Findings
 from pointsman.compile.graph import Graph, surrounding
 from pointsman.definition import Definition
 from pointsman.definition.model import CONTROL_TYPES
-from pointsman.definition.positions import escape
 from pointsman.definition.refusal import closest
 from pointsman.expr import Engine, References, compile_template
 from pointsman.plan import Region
@@ -79,29 +78,17 @@ class _Compiling:
 
     def template(self, value: Any, pointer: str, node: NodeId) -> None:
         try:
-            references = compile_template(value, self._engine).references
+            strings = compile_template(value, self._engine).strings
         except ExpressionError as wrong:
             self._refuse("CMP015", wrong, pointer, "")
             return
-        if references.variables:
-            for inner, text in _templates(value, pointer):
-                found = compile_template(text, self._engine).references
-                self.done.append(Reading(inner, "begins", node, text, found))
+        for string in strings:
+            self.done.append(Reading(pointer + string.pointer, "begins", node, string.text, string.references))
 
     def _refuse(self, code: str, wrong: ExpressionError, pointer: str, advice: str) -> None:
         for problem in wrong.problems:
             told = f"{problem.code} {problem.message}{advice}"
             self._findings.refuse(code, pointer + problem.pointer, told, problem.suggestion)
-
-
-def _templates(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
-    """The strings of a config that have expressions in them."""
-    if isinstance(value, str):
-        if "${" in value:
-            yield pointer, value
-    elif isinstance(value, (dict, list)):
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _templates(inner, f"{pointer}/{escape(str(key))}")
 
 
 class Reach:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from pointsman.base.errors import Problem
 from pointsman.definition.positions import escape
 
+_HALF: Final = re.compile("[\ud800-\udfff]")
 MAX_JSON_BYTES: Final = 8 << 20
 MAX_YAML_BYTES: Final = 1 << 20
 """Reading YAML takes about 3.5 s a MiB."""
@@ -33,6 +35,41 @@ def too_many(pointer: str) -> Problem:
 
 def beyond_json(document: Any) -> Iterator[Problem]:
     """Find what a Python value holds that a JSON document in Postgres and Redis cannot."""
+    return iter(()) if _is_sound(document) else _located(document)
+
+
+def _is_sound(document: Any) -> bool:
+    """Whether there is nothing to find. Most documents are sound, and this takes a tenth of the time."""
+    level: list[Any] = [document]
+    seen = 1
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for value in level:
+            if type(value) in (dict, list):
+                seen += len(value)
+                if seen > MAX_VALUES or not (type(value) is list or all(map(_is_sound_text, value))):
+                    return False
+                below += value if type(value) is list else value.values()
+            elif not _is_sound_scalar(value):
+                return False
+        if not below:
+            return True
+        level = below
+    return all(map(_is_sound_scalar, level))
+
+
+def _is_sound_scalar(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return _is_sound_text(value)
+    return math.isfinite(value) if kind is float else value is None or kind is bool or kind is int
+
+
+def _is_sound_text(value: Any) -> bool:
+    return type(value) is str and "\x00" not in value and (value.isascii() or _wrong_text(value) is None)
+
+
+def _located(document: Any) -> Iterator[Problem]:
     waiting: list[tuple[str, Any, int]] = [("", document, 0)]
     seen = 0
     while waiting:
@@ -68,6 +105,6 @@ def _wrong_text(value: Any) -> str | None:
         return f"is of the Python type {type(value).__name__}, which JSON does not have"
     if "\x00" in value:
         return "contains U+0000, which Postgres cannot store"
-    if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+    if not value.isascii() and _HALF.search(value):
         return "contains half a surrogate pair, which is no text"
     return None

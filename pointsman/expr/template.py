@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pointsman.base.errors import ExpressionError, Problem
+from pointsman.base.ids import NodeId
 from pointsman.expr.engines import Engine
 from pointsman.expr.expression import Expression
 from pointsman.expr.findings import Finding, refused
@@ -18,14 +20,27 @@ from pointsman.expr.references import References
 SECRET = "secret://"
 """A string that begins so is the name of a secret, which only a worker resolves."""
 _OPEN, _ESCAPED = "${", "$${"
+_PLAIN_HOLE = re.compile(r"[\w .,()\[\]-]*\}", re.ASCII)
+"""An expression without braces, strings and comments, up to the `}` behind it: most are."""
+
+
+class Mixed(NamedTuple):
+    """A string that has expressions in it."""
+
+    pointer: str
+    """Where it stands in the value."""
+    text: str
+    references: References
 
 
 class Template:
     """A JSON value, compiled. Made by `compile_template`."""
 
-    def __init__(self, root: _Part, references: References) -> None:
+    def __init__(self, root: _Part, strings: tuple[Mixed, ...]) -> None:
         self._root = root
-        self.references = references
+        self.strings = strings
+        """The strings in it that have expressions."""
+        self.references = _all_of([string.references for string in strings])
 
     @property
     def is_constant(self) -> bool:
@@ -56,10 +71,15 @@ def compile_template(value: Any, engine: Engine) -> Template:
     root = compiler.part(value, "")
     if compiler.problems:
         raise _refused(compiler.problems)
-    references = References()
-    for expression in compiler.expressions:
-        references |= expression.references
-    return Template(root, references)
+    return Template(root, tuple(compiler.strings))
+
+
+def _all_of(found: Sequence[References]) -> References:
+    if len(found) == 1:
+        return found[0]
+    variables = (references.variables for references in found)
+    nodes = (references.nodes for references in found)
+    return References(frozenset[str]().union(*variables), frozenset[NodeId]().union(*nodes))
 
 
 # -- parts -----------------------------------------------------------------------------------------------------------
@@ -123,7 +143,7 @@ class _Compiler:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.problems: list[Problem] = []
-        self.expressions: list[Expression] = []
+        self.strings: list[Mixed] = []
 
     def part(self, value: Any, pointer: str) -> _Part:
         match value:
@@ -165,6 +185,9 @@ class _Compiler:
             self.problems.append(Problem("CEL012", pointer, message))
             return _Constant(text)
         parts = tuple(self._split(text, pointer))
+        expressions = [part for part in parts if isinstance(part, Expression)]
+        if expressions:
+            self.strings.append(Mixed(pointer, text, _all_of([part.references for part in expressions])))
         if len(parts) == 1 and isinstance(parts[0], Expression):
             return _Whole(parts[0])
         if all(isinstance(part, str) for part in parts):
@@ -195,12 +218,14 @@ class _Compiler:
         except ExpressionError as error:
             self.problems += [replace(problem, pointer=pointer) for problem in error.problems]
             return None, end + 1
-        self.expressions.append(expression)
         return expression, end + 1
 
 
 def _end(text: str, opening: int) -> int:
     """Where the `}` stands that closes the `${` at `opening`; braces and strings of the expression are not it."""
+    plain = _PLAIN_HOLE.match(text, opening + len(_OPEN))
+    if plain is not None:
+        return plain.end() - 1
     depth = 0
     try:
         for token in tokens(text, opening + len(_OPEN)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from pointsman.plan.model import Plan
 
 PLAN_FORMAT = 1
 _DECODER = msgspec.json.Decoder(Plan)
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
@@ -46,19 +47,24 @@ def decode_plan(encoded: bytes) -> Plan:
     return plan
 
 
-def _with_shared_defaults(value: Any) -> Any:
-    """The same plan with the default itself wherever a field equals it: msgspec leaves a default out by identity."""
-    if isinstance(value, tuple):
-        return tuple(map(_with_shared_defaults, value))
-    if not isinstance(value, msgspec.Struct):
-        return value
-    return type(value)(*(_settled(getattr(value, name), default) for name, default in _defaults(type(value))))
+def _with_shared_defaults(value: _Struct) -> _Struct:
+    """The same with the default itself wherever a field equals it: msgspec leaves a default out by identity."""
+    settled = {}
+    for name, default in _defaults(type(value)):
+        held = getattr(value, name)
+        if held is not default and (made := _settled(held, default)) is not held:
+            settled[name] = made
+    return msgspec.structs.replace(value, **settled) if settled else value
 
 
 def _settled(value: Any, default: Any) -> Any:
-    if value is default or (type(value) is type(default) and value == default):
+    if type(value) is type(default) and value == default:
         return default
-    return _with_shared_defaults(value)
+    if isinstance(value, msgspec.Struct):
+        return _with_shared_defaults(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
+        return tuple(map(_with_shared_defaults, value))
+    return value
 
 
 @cache

@@ -196,6 +196,7 @@ def test_any_text_is_read_or_refused_with_a_code_of_ours(text: str, media: Media
     assert told <= {"DEF001", "DEF002", "DEF003", "DEF004"}
 
 
+JSON_KEYS = st.sampled_from(["a", "é", "a/b", "\x00", "\ud800x"])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
@@ -203,6 +204,24 @@ JSON = st.recursive(
     | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
+
+
+ODD = st.sampled_from([float("nan"), float("inf"), "\ud800", "a\x00", "é", (1,), b"x", 1.5])
+
+
+def is_json(value: Any) -> bool:
+    """What every document must be, said another way: it comes through JSON and UTF-8 as it is."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode().decode()
+    except (TypeError, ValueError):
+        return False
+    return "\\u0000" not in text and json.loads(text) == value
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.recursive(JSON | ODD, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(JSON_KEYS, inner)))
+def test_nothing_is_found_exactly_where_a_value_is_json(value: Any) -> None:
+    assert (list(beyond_json(value)) == []) == is_json(value)
 
 
 def pointers(value: Any, pointer: str = "") -> list[str]:
