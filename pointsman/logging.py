@@ -16,6 +16,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from pointsman.rights.grant import without_edit_tokens
 from pointsman.settings import Process, Settings
 
 HIDDEN: Final = "***"
@@ -46,7 +47,7 @@ def configure(settings: Settings, process: Process, stream: TextIO | None = None
 
 
 def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Take secrets out of a log line: values under telling keys, passwords in URLs, bearer tokens."""
+    """Take secrets out of a log line: values under telling keys, passwords in URLs, bearer and edit tokens."""
     return {key: _without_secrets(key, value) for key, value in event.items()}
 
 
@@ -105,4 +106,4 @@ def _without_secrets(key: object, value: Any) -> Any:
 def _hidden_in_text(text: str) -> str:
     if "://" in text:
         text = _QUERY.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1:{HIDDEN}@", text))
-    return _BEARER.sub(rf"\1 {HIDDEN}", text)
+    return without_edit_tokens(_BEARER.sub(rf"\1 {HIDDEN}", text), HIDDEN)

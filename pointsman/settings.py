@@ -66,8 +66,8 @@ class ApiSettings(Group):
     url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]",
-        description="Where the command line finds the API; default: the one that `pointsman dev` started, else "
-        "`http://127.0.0.1:<PORT>`.",
+        description="Where the command line, and workers that ask for edit tokens, find the API; default: the one that "
+        "`pointsman dev` started, else `http://127.0.0.1:<PORT>`.",
     )
 
 
@@ -134,7 +134,23 @@ class HttpSettings(Group):
 
 
 class EditSettings(Group):
-    """Edits of running runs: what edit tokens may do that the API issues to tasks."""
+    """Edits of running runs: what they may make of one run, and what edit tokens may do that tasks are issued."""
+
+    max_operations: Count = Field(
+        default=200, description="Operations in a patch, once a pattern or merge patch has become operations."
+    )
+    max_patches: Count = Field(default=1_000, description="Patches that one run takes.")
+    max_nodes: Count = Field(
+        default=2_000, description="Nodes of a definition after a patch; one that has more may become smaller."
+    )
+    node_types: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Types that patches may add nodes with or change nodes to, separated by commas, control types "
+        "aside; none named: all.",
+    )
+    max_agent_nodes: Count = Field(
+        default=100, description="Nodes of type `agent` that all patches of a run add together."
+    )
 
     key_file: Path | None = Field(
         default=None,

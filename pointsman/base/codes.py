@@ -290,7 +290,8 @@ CODES: dict[str, Page] = {
     ),
     "SRV071": Page(
         "The API cannot be reached",
-        "The command line got no answer from the API: it is not running, or its address is another.",
+        "The command line, or a worker that edits its run, got no answer from the API: it is not running, or its "
+        "address is another.",
         "Nothing is known to have been done. Asking again is safe; a start with --idempotency-key or --run-id too.",
         "Start it with `pointsman dev`, or name it with --api-url or POINTSMAN_API_URL.",
     ),
@@ -437,6 +438,13 @@ CODES: dict[str, Page] = {
         "The run's current revision has no such node; a patch may have removed it.",
         "The signal was moved to `wf.signals.rejected`; the run goes on.",
         "None is needed where the patch meant it.",
+    ),
+    "RUN008": Page(
+        "No such revision",
+        "The run has had no such revision, or no patch made it: revision 1 is what the run was started with.",
+        "Nothing was changed.",
+        "List the run's patches; each says which revision it made.",
+        404,
     ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,

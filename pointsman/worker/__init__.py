@@ -11,9 +11,10 @@ async def send_email(task: Task) -> dict[str, str]: ...
 from __future__ import annotations
 
 from pointsman.worker.cancellation import Cancellation
+from pointsman.worker.editing import EditToken
 from pointsman.worker.errors import NonRetryable, Retryable
 from pointsman.worker.running import run
 from pointsman.worker.task import Ref, Task
 from pointsman.worker.worker import Worker
 
-__all__ = ["Cancellation", "NonRetryable", "Ref", "Retryable", "Task", "Worker", "run"]
+__all__ = ["Cancellation", "EditToken", "NonRetryable", "Ref", "Retryable", "Task", "Worker", "run"]

@@ -13,6 +13,7 @@ from pointsman.metrics import Metrics
 from pointsman.ports.blob_store import BlobStore
 from pointsman.protocol.task import decode_task
 from pointsman.worker.attempt import attempt, attempt_now
+from pointsman.worker.editing import Editing
 from pointsman.worker.errors import NonRetryable
 from pointsman.worker.handlers import Handler, Handlers
 from pointsman.worker.report import Report, failed, unreadable
@@ -33,6 +34,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     secrets: Secrets
     blobs: BlobStore
     metrics: Metrics
+    editing: Editing
     send: Callable[[bytes], None]
     """Takes a signal that is to go out."""
 
@@ -115,7 +117,8 @@ class Execution:
         entry_id, fields = entry
         values = dict(zip(fields[::2], fields[1::2], strict=False))
         try:
-            return Task(decode_task(values.get(b"token", b"")), self._around.secrets, self._around.blobs)
+            around = self._around
+            return Task(decode_task(values.get(b"token", b"")), around.secrets, around.blobs, around.editing)
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
             run_id, node_id = (values.get(name, b"").decode(errors="replace") for name in (b"run_id", b"node_id"))
             log.error("task_unreadable", entry=entry_id.decode(), run_id=run_id, node=node_id, error=str(wrong))

@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from pointsman.logging import HIDDEN
+from pointsman.rights.grant import without_edit_tokens
 from pointsman.worker.errors import NonRetryable
 
 SCHEME: Final = "secret://"
@@ -34,10 +35,10 @@ class Secrets:
         return _REFERENCE.sub(lambda match: self._value(match[1]), text) if SCHEME in text else text
 
     def redact(self, text: str) -> str:
-        """A text without the values of secrets that were handed out."""
+        """A text without the values of secrets that were handed out, and without edit tokens."""
         for value in sorted(self._shown, key=len, reverse=True):
             text = text.replace(value, HIDDEN)
-        return text
+        return without_edit_tokens(text, HIDDEN)
 
     def _value(self, name: str) -> str:
         value = self._values.get(_spelled(name))

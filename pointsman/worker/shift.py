@@ -19,6 +19,7 @@ from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.blob_store import BlobStore
 from pointsman.service import Loop, Service
 from pointsman.worker.crew import Crew
+from pointsman.worker.editing import Editing
 from pointsman.worker.execution import Surroundings
 from pointsman.worker.lease import Lease
 from pointsman.worker.secrets import Secrets
@@ -48,7 +49,7 @@ class Shift:
         self._registry = WorkerRegistry(partition)
         self.consumer = consumer_name()
         self._sender = Sender(partition.connection, partition.keys.signals, service.health)
-        around = Surroundings(secrets, blobs, service.metrics, self._sender.send)
+        around = Surroundings(secrets, blobs, service.metrics, Editing.of(settings), self._sender.send)
         size = settings.worker.concurrency
         self.crews = [Crew(worker, partition, self.consumer, size, around, service.drain) for worker in workers]
         types = [worker.type for worker in workers]

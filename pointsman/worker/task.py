@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from pointsman.base.ids import JobId, Millis, NodeId, RunId, TokenId
 from pointsman.ports.blob_store import BlobStore
 from pointsman.protocol.output import BLOB_SCHEME, is_blob
 from pointsman.protocol.task import Task as WireTask
+from pointsman.rights.grant import Limits
 from pointsman.worker.cancellation import Cancellation
+from pointsman.worker.editing import Editing, EditToken
 from pointsman.worker.secrets import Secrets
 
 log = structlog.get_logger()
@@ -37,12 +40,13 @@ class Task:
     that are plain functions get them loaded.
     """
 
-    __slots__ = ("_blobs", "_cancellation", "_closed", "_payload", "_secrets", "_wire")
+    __slots__ = ("_blobs", "_cancellation", "_closed", "_editing", "_payload", "_secrets", "_wire")
 
-    def __init__(self, wire: WireTask, secrets: Secrets, blobs: BlobStore) -> None:
+    def __init__(self, wire: WireTask, secrets: Secrets, blobs: BlobStore, editing: Editing) -> None:
         self._wire = wire
         self._secrets = secrets
         self._blobs = blobs
+        self._editing = editing
         self._payload: Any = _UNREAD
         self._cancellation: Cancellation | None = None
         self._closed = False
@@ -153,6 +157,20 @@ class Task:
         entry = self._wire.context[NodeId(node)]
         entry["output"] = await self._loaded(entry["output"])
         return entry["output"]
+
+    async def edit_token(
+        self, *, types: Collection[str] | None = None, nodes: int | None = None, operations: int | None = None
+    ) -> EditToken:
+        """Ask the API for the right to extend this task's own run, behind its node, while the task is out.
+
+        What is not said is as much as this installation grants.
+
+        Raises:
+            EditRefused: API045 the task is not out any more; API046 that is more than there is to have.
+            ServerUnavailable: The API cannot be asked.
+        """
+        limits = Limits(frozenset(types) if types is not None else None, nodes, operations)
+        return await self._editing.token(self.job_id, limits)
 
     def resolve_secret(self, text: str) -> str:
         """A text with each `secret://name` in it replaced by what this worker's settings have under that name.

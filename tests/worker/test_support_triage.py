@@ -15,6 +15,7 @@ from pointsman.protocol.signal import decode_signal
 from pointsman.settings import Settings
 from pointsman.worker import Worker
 from pointsman.worker.attempt import attempt
+from pointsman.worker.editing import Editing
 from pointsman.worker.secrets import Secrets
 from pointsman.worker.target import load_workers
 from pointsman.worker.task import Task
@@ -54,7 +55,9 @@ async def to_its_end(run: Run, worker: Worker) -> Counter[str]:
         for wire in list(run.held.streams.values()):
             ran[wire.node_id] += 1
             handler = worker.handlers.find(wire.config)
-            report = await attempt(handler, Task(wire, Secrets(), Shelf()), Secrets(), Threads(1, "test"))
+            report = await attempt(
+                handler, Task(wire, Secrets(), Shelf(), Editing("http://127.0.0.1:9")), Secrets(), Threads(1, "test")
+            )
             run.take(decode_signal(report.signal))
     return ran
 

@@ -10,6 +10,7 @@ from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, job_id, 
 from pointsman.ports.blob_store import BlobMissing
 from pointsman.protocol.task import Task as WireTask
 from pointsman.worker import Task
+from pointsman.worker.editing import Editing
 from pointsman.worker.secrets import Secrets
 
 
@@ -57,4 +58,4 @@ def wire_task(
 
 def a_task(secrets: Secrets | None = None, blobs: Shelf | None = None, **fields: Any) -> Task:
     """What a handler gets."""
-    return Task(wire_task(**fields), secrets or Secrets(), blobs or Shelf())
+    return Task(wire_task(**fields), secrets or Secrets(), blobs or Shelf(), Editing("http://127.0.0.1:9"))
