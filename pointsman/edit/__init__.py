@@ -1,6 +1,6 @@
 """Live editing, pure: from a run, its history and two plans to the transition between them, or the reasons not to."""
 
 from pointsman.edit.compliance import OnRunning
-from pointsman.edit.edit import ReplayDiverged, edit
+from pointsman.edit.edit import Editing, ReplayDiverged, edit
 
-__all__ = ["OnRunning", "ReplayDiverged", "edit"]
+__all__ = ["Editing", "OnRunning", "ReplayDiverged", "edit"]

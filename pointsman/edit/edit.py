@@ -9,7 +9,7 @@ from pointsman.base.ids import Millis
 from pointsman.edit.catch_up import catch_up
 from pointsman.edit.compliance import OnRunning, changed_tasks, divergence, objections
 from pointsman.edit.idle import without_effect
-from pointsman.edit.replay import replay
+from pointsman.edit.replay import Replay
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Patch, Transition
@@ -46,16 +46,36 @@ def edit(
         ReplayDiverged: EDT090.
         OutputsNeeded: It reads outputs that are not in `run.blobs`.
     """
-    before = replay(old, run, history)
-    wrong = divergence(run, before)
-    if wrong is not None:
-        raise ReplayDiverged("EDT090", f"run {run.head.run_id}: replaying its history went another way: {wrong}")
-    after = replay(new, run, history)
-    problems = [*without_effect(old, new, run), *objections(run, before, after, new, on_running)]
-    if problems:
-        raise _refusal(problems)
-    restarted = changed_tasks(run, before, after) if on_running == "restart" else set()
-    return catch_up(new, run, after.state, patch, now, sorted(restarted))
+    return Editing(old, new, on_running).weigh(run, history, patch, now)
+
+
+class Editing:
+    """One edit, weighed again and again while its run moves on: each time only what has come in is replayed.
+
+    Its plans stand for it: once another edit has landed, this one is over.
+    """
+
+    def __init__(self, old: Program, new: Program, on_running: OnRunning = "refuse") -> None:
+        self.old = old
+        self.new = new
+        self._on_running = on_running
+        self._before, self._after = Replay(old), Replay(new)
+
+    def weigh(self, run: Snapshot, history: Sequence[HistoryRecord], patch: Patch, now: Millis) -> Transition:
+        """What `edit` says, and raises, of the run as it is."""
+        before = self._before.of(run, history)
+        wrong = divergence(run, before)
+        if wrong is not None:
+            raise ReplayDiverged("EDT090", f"run {run.head.run_id}: replaying its history went another way: {wrong}")
+        after = self._after.of(run, history)
+        problems = [
+            *without_effect(self.old, self.new, run),
+            *objections(run, before, after, self.new, self._on_running),
+        ]
+        if problems:
+            raise _refusal(problems)
+        restarted = changed_tasks(run, before, after) if self._on_running == "restart" else set()
+        return catch_up(self.new, run, after.state, patch, now, sorted(restarted))
 
 
 def _refusal(problems: list[Problem]) -> EditRefused:

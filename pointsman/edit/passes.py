@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointsman.base.ids import FrameId, Millis, parent_frame, split_pass, token_id
+from pointsman.base.ids import FrameId, Millis, NodeId, parent_frame, split_pass, token_id
 from pointsman.plan import Region
 from pointsman.protocol.history import EndedPass
 from pointsman.protocol.state import ErrorInfo, Result, Snapshot
@@ -29,14 +29,20 @@ def assume_pass(program: Program, state: Snapshot, ended: EndedPass, run: Snapsh
     draft = Draft(program, state, at)
     _discard(draft, region, frame)
     draft.open_frame(ended.frame, iteration)
-    for node in region.nodes:
-        result = run.results.get(token_id(parent, node))
-        if result is not None:
-            draft.ended[token_id(ended.frame, node)] = result
+    for node, result in left_behind(program, ended, run).items():
+        draft.ended[token_id(ended.frame, node)] = result
     _conclude(draft, program.sites[loop], ended, iteration)
     run_queue(draft)
     settle(draft)
     return draft.finish("pass", None)
+
+
+def left_behind(program: Program, ended: EndedPass, run: Snapshot) -> dict[NodeId, Result]:
+    """What a pass that ended has left of its nodes' results: they stand in the frame around it."""
+    region = program.regions.get(split_pass(ended.frame)[0])
+    parent = parent_frame(ended.frame)
+    found = {node: run.results.get(token_id(parent, node)) for node in (region.nodes if region is not None else ())}
+    return {node: result for node, result in found.items() if result is not None}
 
 
 def _open_pass(state: Snapshot, region: Region | None, parent: FrameId) -> FrameId | None:

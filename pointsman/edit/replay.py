@@ -7,13 +7,14 @@ lost workers and commands are taken as they came, whatever due times a replay wo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from pointsman.base.errors import RunError, SignalRejected
-from pointsman.base.ids import Digest, Tip, TokenId
-from pointsman.edit.passes import assume_pass
+from pointsman.base.ids import Digest, Tip, TokenId, split_token
+from pointsman.edit.passes import assume_pass, left_behind
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.output import EMPTY
 from pointsman.protocol.signal import Completed, Continue, Failed, Pause, Resume, Signal, TimerFired, WorkerLost
@@ -52,27 +53,92 @@ class Replayed:
                 origin = (task.from_node, bytes(task.payload), task.payload_ref)
                 self.activations[dispatch.token] = Activation(at, task.type, config, origin)
 
+    def copy(self) -> Replayed:
+        """The same, to go on from while this one stays."""
+        state = self.state
+        joins = {token: dict(edges) for token, edges in state.joins.items()}
+        made = Replayed(
+            Snapshot(replace(state.head), dict(state.tokens), dict(state.results), joins, dict(state.frames))
+        )
+        made.activations, made.lost = dict(self.activations), list(self.lost)
+        return made
 
-def replay(program: Program, run: Snapshot, history: Sequence[HistoryRecord]) -> Replayed:
-    """Step the history of `run` on `program`, from the run's start.
 
-    Raises:
-        OutputsNeeded: It reads outputs that are not in `run.blobs`.
+class Replay:
+    """A run's history, stepped on one plan from the run's start.
+
+    Asked again when the run has moved on, it steps only what has come in since, from the last moment that is still as
+    it was: the records of ended passes give way to others.
     """
-    first = start(program, _unstarted(run.head), run.head.created_at, run.blobs)
-    done = Replayed(opened_by(first, Tip("0")))
-    done.state.blobs = run.blobs
-    done.note_dispatches(first, 0)
-    for number, record in enumerate(history, 1):
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._done: Replayed | None = None
+        self._taken: list[_Fact] = []
+        """What `_done` has taken, in order."""
+        self._firm: tuple[int, Replayed] | None = None
+        """Where it stood, and after how many records, before the first one that can give way to another."""
+
+    def of(self, run: Snapshot, history: Sequence[HistoryRecord]) -> Replayed:
+        """Where `history` leads on the plan. The answer is good until the next question.
+
+        Raises:
+            OutputsNeeded: It reads outputs that are not in `run.blobs`.
+        """
+        facts = [_Fact(record, _told_besides(self._program, record, run)) for record in history]
+        done = self._resumed(facts, run)
+        done.state.blobs = run.blobs
+        for number in range(len(self._taken), len(facts)):
+            if self._firm is None and not _is_firm(facts[number].record):
+                self._firm = number, done.copy()
+            self._take(done, number + 1, facts[number], run)
+        return done
+
+    def _resumed(self, facts: Sequence[_Fact], run: Snapshot) -> Replayed:
+        same = next(
+            (at for at, (one, two) in enumerate(zip(self._taken, facts, strict=False)) if one != two), len(self._taken)
+        )
+        if self._done is not None and same == len(self._taken) <= len(facts):
+            return self._done
+        self._taken = []
+        if self._firm is not None and self._firm[0] <= same and self._firm[0] <= len(facts):
+            self._taken, self._done = list(facts[: self._firm[0]]), self._firm[1].copy()
+            return self._done
+        self._firm = None
+        first = start(self._program, _unstarted(run.head), run.head.created_at, run.blobs)
+        self._done = Replayed(opened_by(first, Tip("0")))
+        self._done.note_dispatches(first, 0)
+        return self._done
+
+    def _take(self, done: Replayed, number: int, fact: _Fact, run: Snapshot) -> None:
         # A timer's generation is the seq that armed it, so each record is stepped at its own seq.
-        done.state.head.seq = record.seq - 1
-        change = _again(program, done.state, record, run)
-        if change is None or (change.is_empty and not _is_optional(record)):
-            done.lost.append(record)
+        done.state.head.seq = fact.record.seq - 1
+        change = _again(self._program, done.state, fact.record, run)
+        if change is None or (change.is_empty and not _is_optional(fact.record)):
+            done.lost.append(fact.record)
         else:
             advance(done.state, change, Tip(str(number)))
             done.note_dispatches(change, number)
-    return done
+        self._taken.append(fact)
+
+
+class _Fact(NamedTuple):
+    """A record, and what its replay takes from the run besides."""
+
+    record: HistoryRecord
+    told: object
+
+
+def _told_besides(program: Program, record: HistoryRecord, run: Snapshot) -> object:
+    """The output of what completed; what a pass that ended left behind."""
+    if isinstance(record.fact, EndedPass):
+        return left_behind(program, record.fact, run)
+    return run.results.get(record.token) if isinstance(record.fact, Completed) and record.token is not None else None
+
+
+def _is_firm(record: HistoryRecord) -> bool:
+    """Whether a record stays as long as its run has this plan: those of passes go when the pass ends."""
+    return not isinstance(record.fact, EndedPass) and (record.token is None or not split_token(record.token)[0])
 
 
 def _unstarted(head: RunHead) -> RunHead:
