@@ -72,6 +72,7 @@ _WANTED: Final[Mapping[str, str]] = {
     "list_type": "a list",
     "dict_type": "an object",
     "model_type": "an object",
+    "model_attributes_type": "an object",
     "too_short": "a list that is not empty",
 }
 

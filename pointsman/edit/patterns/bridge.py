@@ -57,12 +57,12 @@ class Bridge:
             self._work.lead(way, self._beyond[way.target])
 
     def check_ways_in(self) -> None:
-        """Refuse if a node is left that nothing leads to any more, and that would therefore begin with the run.
+        """Refuse if one of the other nodes has lost all that led to it, and would therefore begin with the run.
 
         Raises:
             EditRefused: EDT047.
         """
-        check_ways_in(self._work, self._led_to - self._begin_the_run, self._field)
+        check_ways_in(self._work, self._led_to - self._begin_the_run - set(self._inside), self._field)
 
     def _follow(self, node: str) -> list[str]:
         """What comes after `node` and all that it leads to inside."""

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any, Self, TypeAlias
 
-from pydantic import BaseModel, Field, GetCoreSchemaHandler, model_validator
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, WithJsonSchema, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pointsman.definition import Document, Edge, Node, Operation, RetryForm
@@ -35,7 +35,19 @@ def _kept(value: Any, check: Callable[[Any], object]) -> Any:
 NodeForm: TypeAlias = Annotated[dict[str, Any], _LikeA(Node)]
 EdgeForm: TypeAlias = Annotated[dict[str, Any], _LikeA(Edge)]
 RetryPolicy: TypeAlias = Annotated[dict[str, Any], _LikeA(RetryForm)]
-Nodes: TypeAlias = Annotated[Names, Field(min_length=1)]
+Nodes: TypeAlias = Annotated[
+    Names,
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        }
+    ),
+]
+"""The id of a node, or several."""
 
 
 class Pattern(Part):

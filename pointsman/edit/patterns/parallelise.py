@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from pointsman.definition.model import Names
+from pointsman.definition.model import Text
 from pointsman.edit.patterns.form import Pattern
 from pointsman.edit.patterns.refusal import listed, refused
 from pointsman.edit.patterns.rewrite import Rewrite, Way
@@ -18,7 +18,7 @@ class Parallelise(Pattern):
     """Have nodes that follow one another begin together; what came behind the last waits for all of them."""
 
     pattern: Literal["parallelise"] = Field(description="Have the nodes of a sequence begin together.")
-    nodes: Annotated[Names, Field(min_length=2)] = Field(description="The nodes, in the order in which they follow.")
+    nodes: list[Text] = Field(min_length=2, description="The nodes, in the order in which they follow.")
 
     def rewrite(self, work: Rewrite) -> None:
         """Make the change."""

@@ -98,12 +98,12 @@ def _adapter() -> TypeAdapter[PatternRequest]:
 
 def _problem(value: object, error: ErrorDetails) -> Problem:
     """Say what is wrong with the form of a request, and where."""
-    loc = error["loc"][1:]  # the first part names the pattern
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return _unknown_pattern(value)
+    if error["type"] == "missing":
+        return Problem("EDT040", pointer_of(_written(value, error)), f"`{error['loc'][-1]}` is missing.")
+    loc = _written(value, error)
     match error["type"]:
-        case "union_tag_invalid" | "union_tag_not_found":
-            return _unknown_pattern(value)
-        case "missing":
-            return Problem("EDT040", pointer_of(loc[:-1]), f"`{loc[-1]}` is missing.")
         case "extra_forbidden":
             return Problem("EDT040", pointer_of(loc), f"`{loc[-1]}` is no field here; nothing would read it.")
         case _ if not loc:
@@ -112,6 +112,17 @@ def _problem(value: object, error: ErrorDetails) -> Problem:
             return Problem(
                 "EDT040", pointer_of(loc), f"`{loc[-1]}` must be {wanted(error)}, not {shown(error['input'])}."
             )
+
+
+def _written(value: Any, error: ErrorDetails) -> list[int | str]:
+    """The place of an error in the request, without what pydantic adds to name models and members of unions."""
+    found: list[int | str] = []
+    for part in error["loc"]:
+        is_there = part in value if isinstance(value, dict) else isinstance(value, list) and isinstance(part, int)
+        if is_there:
+            found.append(part)
+            value = value[part]
+    return found
 
 
 def _unknown_pattern(value: object) -> Problem:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from pointsman.definition.model import Names
+from pointsman.definition.model import Text
 from pointsman.edit.patterns.form import Pattern
 from pointsman.edit.patterns.refusal import listed, refused
 from pointsman.edit.patterns.rewrite import Rewrite
@@ -17,7 +17,7 @@ class Swap(Pattern):
     """Let two nodes change places. Edges, `join` and where loops begin belong to the place; all else to the node."""
 
     pattern: Literal["swap"] = Field(description="Let two nodes change places.")
-    nodes: Annotated[Names, Field(min_length=2, max_length=2)] = Field(description="The two nodes.")
+    nodes: list[Text] = Field(min_length=2, max_length=2, description="The two nodes.")
 
     def rewrite(self, work: Rewrite) -> None:
         """Make the change."""

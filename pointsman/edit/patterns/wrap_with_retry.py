@@ -29,7 +29,9 @@ class WrapWithRetry(Pattern):
         if control:
             raise refusal(
                 Problem(
-                    "EDT048", at, f"no worker executes `{node}` of type `{work.node(node)['type']}`: it is not tried."
+                    "EDT048",
+                    at,
+                    f"no worker executes `{node}` of type `{work.node(node)['type']}`: it has no attempts to repeat.",
                 )
                 for at, node in control.items()
             )
