@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -17,6 +17,9 @@ from pointsman.cli.facts import read_facts
 from pointsman.settings import Settings, load
 
 _PATIENCE_S: Final = 30.0
+
+Query: TypeAlias = Mapping[str, str | int | None]
+"""What stands behind the question mark; what is None is left out."""
 
 
 class Api:
@@ -42,16 +45,19 @@ class Api:
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """The JSON that a path holds."""
-        return self._answer("GET", path, params={name: value for name, value in query.items() if value is not None})
+        return self._answer("GET", path, params=_given(query))
 
-    def post(self, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Any:
+    def post(
+        self, path: str, body: Any = None, *, headers: dict[str, str] | None = None, query: Query | None = None
+    ) -> Any:
         """The JSON answered to a command."""
-        return self._answer("POST", path, json=body, headers=headers)
+        return self._answer("POST", path, json=body, headers=headers, params=_given(query or {}))
 
-    def patch(self, path: str, operations: list[dict[str, Any]]) -> Any:
+    def patch(self, path: str, operations: list[dict[str, Any]], query: Query | None = None) -> Any:
         """The JSON answered to an edit in RFC 6902."""
         content_type = {"Content-Type": "application/json-patch+json"}
-        return self._answer("PATCH", path, content=json.dumps(operations), headers=content_type)
+        content = json.dumps(operations)
+        return self._answer("PATCH", path, content=content, headers=content_type, params=_given(query or {}))
 
     @contextmanager
     def stream(self, path: str, headers: dict[str, str]) -> Iterator[Iterator[str]]:
@@ -101,6 +107,10 @@ def _started_here(settings: Settings, key: str | None) -> tuple[str, str | None,
         return url, key, "Start it with `pointsman dev`, or name another with --api-url or POINTSMAN_API_URL."
     ended = "" if facts.is_current else f"The `pointsman dev` of {settings.data_dir} has ended. "
     return facts.api_url, key, f"{ended}Start it with `pointsman dev`, or name another API with --api-url."
+
+
+def _given(query: Query) -> dict[str, str | int]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def _problem(response: httpx.Response) -> Answered:

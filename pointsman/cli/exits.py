@@ -80,4 +80,6 @@ def _of_answer(status: int, code: str) -> ExitCode:
         return ExitCode.UNAVAILABLE
     if code.startswith(("DEF", "CMP", "CEL")):
         return ExitCode.INVALID
+    if code.startswith("EDT") and status != 400:
+        return ExitCode.REFUSED
     return ExitCode.USAGE if status in _MALFORMED else ExitCode.REFUSED

@@ -24,7 +24,7 @@ def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     for name in ("run", "workflow", "status", "created", "took"):
         table.add_column(name, no_wrap=name != "workflow")
     for run in runs:
-        created = _moment(run["created_at"])
+        created = moment(run["created_at"])
         table.add_row(run["run_id"], run["workflow"], run_status(run["status"]), created, _took(run, "created_at"))
     return table
 
@@ -72,5 +72,6 @@ def _took(of: Mapping[str, Any], since: str = "started_at") -> str:
     return f"{ended - began} ms" if ended - began < 1_000 else f"{(ended - began) / 1_000:.1f} s"
 
 
-def _moment(millis: int | None) -> str:
+def moment(millis: int | None) -> str:
+    """A time in Unix milliseconds, as people read it; empty where there is none."""
     return datetime.fromtimestamp(millis / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if millis else ""

@@ -91,29 +91,6 @@ def cancel(run: RunArgument, as_json: AsJson = False, api_url: ApiUrl = None) ->
     _command(run, "cancel", as_json, api_url)
 
 
-def patch(
-    run: RunArgument,
-    operations: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OPS.json",
-            help="RFC 6902 operations on the definition, as a list or under `operations`; `-` reads standard input.",
-        ),
-    ],
-    description: Annotated[str | None, typer.Option(help="Why, for those who read the history.")] = None,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-) -> None:
-    """Change the graph of a run while it runs."""
-    body = json_value(f"@{operations}", "OPS.json")
-    body = {"operations": body} if isinstance(body, list) else body
-    if description is not None and isinstance(body, dict):
-        body = body | {"description": description}
-    with open_api(api_url) as api:
-        answer = api.post(run_path(run, "patch"), body)
-    Output(as_json=as_json).result(answer, Text(f"{run} is at revision {answer['revision']}"))
-
-
 def _what(workflow: str) -> dict[str, Any]:
     """The definition in a file, checked before it is sent, or the name of a workflow that the API knows."""
     path = Path(workflow)

@@ -12,6 +12,7 @@ import typer
 from pointsman.compile import Compiled, compile_source
 from pointsman.definition import Parsed
 from pointsman.expr import engine
+from pointsman.plan import Plan
 from pointsman.settings import Settings
 
 FileArgument: TypeAlias = Annotated[
@@ -25,8 +26,12 @@ def compiled(file: Path, settings: Settings) -> tuple[Parsed, Compiled]:
     Raises:
         InvalidDefinition: With every problem found, each with its line.
     """
-    chosen = None if settings.cel_engine == "auto" else settings.cel_engine
-    return compile_source(read_bytes(file), engine(chosen))
+    return _compiled(read_bytes(file), settings)
+
+
+def plan_of(document: dict[str, Any], settings: Settings) -> Plan:
+    """The plan of a definition that the API told."""
+    return _compiled(document, settings)[1].plan
 
 
 def read_bytes(file: Path) -> bytes:
@@ -37,6 +42,11 @@ def read_bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _compiled(source: bytes | dict[str, Any], settings: Settings) -> tuple[Parsed, Compiled]:
+    chosen = None if settings.cel_engine == "auto" else settings.cel_engine
+    return compile_source(source, engine(chosen))
 
 
 def json_value(text: str, option: str) -> Any:

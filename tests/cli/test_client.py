@@ -113,6 +113,8 @@ def test_the_facts_are_for_their_owner_only(tmp_path: Path) -> None:
         (409, "RUN004", ExitCode.REFUSED),
         (422, "CMP004", ExitCode.INVALID),
         (422, "API006", ExitCode.USAGE),
+        (422, "EDT049", ExitCode.REFUSED),
+        (400, "EDT002", ExitCode.USAGE),
         (403, "API008", ExitCode.REFUSED),
         (503, "SRV001", ExitCode.UNAVAILABLE),
         (429, "API020", ExitCode.UNAVAILABLE),
