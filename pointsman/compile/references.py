@@ -13,7 +13,7 @@ from pointsman.compile.graph import Graph, surrounding
 from pointsman.definition import Definition
 from pointsman.definition.model import CONTROL_TYPES
 from pointsman.definition.refusal import closest
-from pointsman.expr import Engine, References, compile_template
+from pointsman.expr import Engine, References
 from pointsman.plan import Region
 
 Moment = Literal["begins", "ends", "run ends"]
@@ -78,7 +78,7 @@ class _Compiling:
 
     def template(self, value: Any, pointer: str, node: NodeId) -> None:
         try:
-            strings = compile_template(value, self._engine).strings
+            strings = self._engine.template(value).strings
         except ExpressionError as wrong:
             self._refuse("CMP015", wrong, pointer, "")
             return

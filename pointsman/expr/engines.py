@@ -7,9 +7,12 @@ the engine. The suite in `tests/expr` holds both to it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from pointsman.base.errors import ExpressionError
 from pointsman.expr.backend import Backend
@@ -21,10 +24,13 @@ from pointsman.expr.limits import Limits
 from pointsman.expr.parser import parse
 from pointsman.expr.references import check, pattern_of
 from pointsman.expr.syntax import Binary, Call, Comprehension, Has, Logic, Node, Unary, children
+from pointsman.expr.template import Template, compile_template
 from pointsman.expr.writer import write
 
 REMEMBERED = 4_096
-"""Compiled expressions that one engine keeps; the least recently used goes first."""
+"""Compiled expressions, and templates, that one engine keeps; the least recently used goes first."""
+_LARGE = 2_048
+"""Bytes above which a template is not kept: it holds its constants too."""
 _PACKAGES = {"cel-cpp": "cel_expr_python", "cel-python": "celpy"}
 _COMPARISONS = frozenset(("<", "<=", ">", ">=", "==", "!=", "in"))
 _PREDICATES = frozenset(("contains", "startsWith", "endsWith", "matches", "bool"))
@@ -41,6 +47,14 @@ class Engine(Protocol):
         Raises:
             ExpressionError: It is no expression, reads what cannot be read, or is too large; `problems` has everything
                 that is wrong with it.
+        """
+        ...
+
+    def template(self, value: Any) -> Template:
+        """Compile a JSON value that may have `${ }` in it, or find it as it was compiled before.
+
+        Raises:
+            ExpressionError: As `pointsman.expr.compile_template`.
         """
         ...
 
@@ -71,15 +85,31 @@ def _backend(name: str) -> Backend:
     return CelPython()
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A JSON value that goes by its encoding."""
+
+    encoded: bytes
+    value: Any = field(compare=False)
+
+
 class _Engine:
     def __init__(self, backend: Backend, limits: Limits) -> None:
         self.name = backend.name
         self._backend = backend
         self._limits = limits
         self._compiled = lru_cache(maxsize=REMEMBERED)(self._compile)
+        self._templates = lru_cache(maxsize=REMEMBERED)(self._template)
 
     def compile(self, source: str) -> Expression:
         return self._compiled(source)
+
+    def template(self, value: Any) -> Template:
+        known = _Known(msgspec.json.encode(value), value)
+        return self._template(known) if len(known.encoded) > _LARGE else self._templates(known)
+
+    def _template(self, known: _Known) -> Template:
+        return compile_template(known.value, self)
 
     def _compile(self, source: str) -> Expression:
         try:

@@ -7,15 +7,17 @@ import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pointsman.base.errors import ExpressionError, Problem
 from pointsman.base.ids import NodeId
-from pointsman.expr.engines import Engine
 from pointsman.expr.expression import Expression
 from pointsman.expr.findings import Finding, refused
 from pointsman.expr.lexer import Unreadable, tokens
 from pointsman.expr.references import References
+
+if TYPE_CHECKING:
+    from pointsman.expr.engines import Engine
 
 SECRET = "secret://"
 """A string that begins so is the name of a secret, which only a worker resolves."""

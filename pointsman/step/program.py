@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pointsman.base.ids import EdgeId, FrameId, NodeId
-from pointsman.expr import Engine, Expression, Template, compile_template
+from pointsman.expr import Engine, Expression, Template
 from pointsman.plan import Edge, Node, Plan, Region
 
 
@@ -77,7 +77,7 @@ class Program:
     def template(self, site: Site) -> Template:
         """A node's config, its `${ }` compiled."""
         if site.template is None:
-            site.template = compile_template(site.node.config, self._engine)
+            site.template = self._engine.template(site.node.config)
         return site.template
 
 

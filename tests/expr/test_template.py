@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -161,3 +163,24 @@ def test_a_template_that_cannot_be_resolved_never_leaves_its_text(cel: Engine) -
         # When they are rendered, then there is no result at all
         with pytest.raises(ExpressionError, match="CEL009"):
             compile_template(template, cel).render(VALUES)
+
+
+def test_an_engine_finds_a_template_that_it_compiled_before(cel: Engine) -> None:
+    # Given configs that are equal to Python and are not the same JSON, and one that is large
+    configs: list[Any] = [{"n": 1}, {"n": 1.0}, {"n": True}, {"n": "${input.name}"}, {"n": "x" * 10_000}]
+    # When they are compiled, and equal ones again
+    first = [cel.template(config) for config in configs]
+    again = [cel.template(deepcopy(config)) for config in configs]
+    # Then each renders as itself, and the small ones were found
+    rendered = [json.dumps(template.render(VALUES)) for template in first]
+    assert rendered == ['{"n": 1}', '{"n": 1.0}', '{"n": true}', '{"n": "Ada"}', json.dumps(configs[-1])]
+    assert [one is other for one, other in zip(first, again, strict=True)] == [True, True, True, True, False]
+    assert rendered == [json.dumps(template.render(VALUES)) for template in again]
+
+
+def test_strings_with_expressions_are_told_with_their_places(cel: Engine) -> None:
+    config = {"a/b": ["x", "${input.name} ${ctx.one.output}"], "c": "$${item}", "d": "${1 + 1}"}
+    assert cel.template(config).strings == (
+        ("/a~1b/1", config["a/b"][1], References(frozenset({"input", "ctx"}), frozenset({"one"}))),
+        ("/d", "${1 + 1}", References()),
+    )
