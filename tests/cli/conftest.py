@@ -36,14 +36,15 @@ class Said(NamedTuple):
 
 
 class Dev:
-    """A `pointsman dev` in a process of its own."""
+    """A `pointsman dev` in a process of its own, with these settings."""
 
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, **settings: str) -> None:
         self.data_dir = data_dir
         command = [*POINTSMAN, "dev", "--port", "0", "--data-dir", str(data_dir), *arguments]
         self.log = data_dir.with_name(data_dir.name + ".log")
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=clean_environment())
+            environment = clean_environment(**settings)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment)
 
     @property
     def facts(self) -> DevFacts:
