@@ -17,6 +17,7 @@ MAX_BODY_BYTES: Final = 8 << 20
 """As large as a definition may be. Larger inputs belong into a store of the caller's, by reference."""
 JSON: Final = frozenset({"application/json"})
 JSON_PATCH: Final = frozenset({"application/json-patch+json"})
+MERGE_PATCH: Final = frozenset({"application/merge-patch+json"})
 YAML: Final = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 

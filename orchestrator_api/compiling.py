@@ -13,7 +13,9 @@ from msgspec import structs
 
 from pointsman.base.errors import InvalidDefinition, Problem
 from pointsman.compile import Compiled, compile_source
-from pointsman.definition import Media, Operation, Parsed, apply_patch, refused
+from pointsman.definition import Document, Media, Operation, Parsed, apply_patch, refused
+from pointsman.definition.merge_patch import is_same
+from pointsman.edit.inverse import inverse
 from pointsman.expr import Engine
 from pointsman.plan import Guards, Plan, encode_plan
 from pointsman.settings import LimitSettings
@@ -30,6 +32,21 @@ class Made(NamedTuple):
     encoded: bytes
     """The plan's canonical JSON."""
     warnings: tuple[Problem, ...]
+
+
+Becoming = Callable[[Document], Sequence[Operation]]
+"""From the run's definition as it is to what is to be done to it; raises where that cannot be said."""
+
+
+class Changed(NamedTuple):
+    """A definition that a patch makes of another."""
+
+    made: Made
+    before: Document
+    after: Document
+    operations: tuple[Operation, ...]
+    inverse: tuple[Operation, ...]
+    """The operations that lead back."""
 
 
 class Compiler:
@@ -61,18 +78,34 @@ class Compiler:
                 raise
             raise refused(*_shifted(wrong.problems, source, whole)) from None
 
-    async def patched(self, document: bytes, operations: Sequence[Operation], current: Plan) -> Made:
-        """Apply a patch to a stored definition, whose plan is `current`, and compile the result.
+    async def patched(
+        self, document: bytes, becoming: Becoming, current: Plan, restored: bytes | None = None
+    ) -> Changed:
+        """Patch a stored definition, whose plan is `current`, and compile the result.
+
+        Args:
+            document: The definition.
+            becoming: Says what the patch is.
+            current: The definition's plan.
+            restored: A definition to be taken to the letter where the result says the same, members in another order.
 
         Raises:
             EditRefused: An operation cannot be carried out.
             InvalidDefinition: The result has problems, all of which are told.
         """
-        return await self._beside(lambda: self._patched(json.loads(document), operations, current))
+        return await self._beside(lambda: self._changed(json.loads(document), becoming, current, restored))
 
-    def _patched(self, document: dict[str, Any], operations: Sequence[Operation], current: Plan) -> Made:
-        made = self._made(apply_patch(document, operations), "json", current.name)
-        if _limits(json.loads(made.definition)) != _limits(document):
+    def _changed(self, before: Document, becoming: Becoming, current: Plan, restored: bytes | None) -> Changed:
+        operations = becoming(before)
+        after = apply_patch(before, operations)
+        undone = tuple(inverse(before, operations))
+        if restored is not None and is_same(after, json.loads(restored)):
+            after = json.loads(restored)
+        return Changed(self._patched(before, after, current), before, after, tuple(operations), undone)
+
+    def _patched(self, before: Document, after: Document, current: Plan) -> Made:
+        made = self._made(after, "json", current.name)
+        if _limits(json.loads(made.definition)) != _limits(before):
             return made
         # The installation's limits may be others than when the run was accepted; that is no change to the run.
         plan = structs.replace(made.plan, guards=current.guards)

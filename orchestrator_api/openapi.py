@@ -11,9 +11,11 @@ from fastapi.openapi.utils import get_openapi
 from orchestrator_api.answers import component
 from orchestrator_api.commands import CommandDone, CommandForm
 from orchestrator_api.edit_tokens import EditTokenForm, IssuedEditToken
+from orchestrator_api.edits import RevisionDifference
 from orchestrator_api.events import EventPage
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
+from orchestrator_api.preview import PatchPreview
 from orchestrator_api.problems import ProblemDetails
 from orchestrator_api.promote import PromotedWorkflow, PromoteForm
 from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
@@ -32,10 +34,12 @@ ANSWERS: Final = (
     IssuedEditToken,
     PatchDone,
     PatchLists,
+    PatchPreview,
     ProblemDetails,
     PromotedWorkflow,
     PublishedWorkflow,
     Readiness,
+    RevisionDifference,
     RunPage,
     RunView,
     WorkflowDocument,
@@ -58,8 +62,9 @@ def schemas() -> dict[str, Any]:
     """The schemas of every answer and every body, by name."""
     _, found = msgspec.json.schema_components(ANSWERS, ref_template=_REF + "{name}")
     for form in FORMS:
-        schema = form.model_json_schema(ref_template=_REF + "{model}")
-        found |= schema.pop("$defs", {})
+        # Plans have nodes and edges, too, and those are others.
+        schema = form.model_json_schema(ref_template=f"{_REF}{form.__name__}.{{model}}")
+        found |= {f"{form.__name__}.{name}": part for name, part in schema.pop("$defs", {}).items()}
         found[form.__name__] = schema
     # Pydantic refers to no schema that it did not make itself.
     found[StartRun.__name__]["properties"]["definition"] |= component(Definition)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from fastapi import APIRouter
@@ -12,27 +12,36 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator_api.answers import answer, etag, gives, takes
-from orchestrator_api.bodies import JSON, JSON_PATCH, Form, decoded, parsed_form, read_body
+from orchestrator_api.answers import JSON_MEDIA, answer, component, etag, gives, takes
+from orchestrator_api.bodies import JSON, JSON_PATCH, MERGE_PATCH, Form, decoded, media_type, parsed_form, read_body
 from orchestrator_api.commands import confirm, must_be_open, not_in_redis
+from orchestrator_api.compiling import Becoming, Changed
 from orchestrator_api.deps import Api, RefusedPatch, Services, TakenPatch
+from orchestrator_api.edit_limits import EditLimits
 from orchestrator_api.edit_rights import EditRights
 from orchestrator_api.event_view import NodeEvent, event_of
 from orchestrator_api.idempotency import once
 from orchestrator_api.paths import RunPath
+from orchestrator_api.preview import EditOptions, Options, PatchPreview, Verdict, hold, nothing_done, verdict_of
 from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
 from orchestrator_api.view import NodeStatus
 from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunClosed, RunError, RunNotFound
-from pointsman.base.ids import Digest, Millis, RunId
-from pointsman.execute import Prepare, Prepared
+from pointsman.base.ids import Digest, Millis, RunId, token_id
+from pointsman.definition import Document, Operation
+from pointsman.definition.merge_patch import merge_operations
+from pointsman.execute import Allow, Prepared, Tried
 from pointsman.plan import plan_digest
 from pointsman.protocol.state import RunHead
-from pointsman.protocol.transition import Patch, Transition
+from pointsman.protocol.transition import Patch, Transition, decode_event
 
 router = APIRouter(prefix="/api/v1/runs", tags=["patches"])
 
 IF_MATCH: Final = "If-Match"
+ACCEPT_PATCH: Final = ", ".join(sorted(JSON_PATCH | MERGE_PATCH))
+_FIRED: Final[tuple[NodeStatus, ...]] = ("dispatched", "running", "waiting", "completed", "failed")
+
+T = TypeVar("T")
 
 
 class PatchForm(Form):
@@ -53,24 +62,38 @@ class PatchDone(msgspec.Struct, frozen=True):
     seq: int
     changed: bool
     """False where the patch leaves the definition as it is."""
+    operations: tuple[Any, ...]
+    """RFC 6902: as sent, or what the pattern or merge patch became."""
     fired: tuple[NodeEvent, ...]
     """Nodes that were activated by it: the run had already passed what they are attached to."""
     cancelled: tuple[NodeEvent, ...]
     """Nodes that it took back: they were activated, and under the new plan they are not."""
+    restarted: tuple[NodeEvent, ...]
+    """Nodes that were out and begin anew, as the new plan has them."""
     skipped: tuple[NodeEvent, ...]
     """Nodes behind what had already been decided otherwise."""
     warnings: tuple[LocatedProblem, ...]
+    plan_hash: str
+    """As a preview of it would have told."""
 
 
 class PatchTaken(msgspec.Struct, frozen=True):
     """An edit that made `revision` of its run."""
 
     revision: int
+    base_revision: int
+    """The one that it was made of."""
     seq: int
     at: Millis
     by: str
     description: str
     operations: msgspec.Raw
+    inverse: msgspec.Raw
+    """The operations that undo it."""
+    fired: tuple[NodeEvent, ...]
+    """Nodes that were activated by it, or handed out anew."""
+    cancelled: tuple[NodeEvent, ...]
+    skipped: tuple[NodeEvent, ...]
 
 
 class PatchRefused(msgspec.Struct, frozen=True):
@@ -80,6 +103,7 @@ class PatchRefused(msgspec.Struct, frozen=True):
     by: str
     description: str
     operations: msgspec.Raw
+    """As sent; a merge patch or a pattern as the only item."""
     code: str
     problems: msgspec.Raw
 
@@ -107,62 +131,92 @@ class _Mismatch(Exception):
         self.revision = revision
 
 
-class _Sent(NamedTuple):
-    """A patch as it came in."""
+class SentEdit(NamedTuple):
+    """An edit as it came in."""
 
     run_id: RunId
-    operations: list[Any]
+    sent: list[Any]
+    """What the audit shows if it is refused."""
+    becoming: Becoming
     description: str
     by: str
     rights: EditRights | None
     """None: those of somebody who may do everything."""
     if_match: str | None
-    within: str
+    options: EditOptions
+    within: str = ""
     """Where in the body its operations stand."""
+    restored: bytes | None = None
+    """The definition that it leads back to, if nothing else has changed since."""
 
     @classmethod
-    def of(cls, request: Request, run_id: RunId, operations: list[Any], description: str, within: str) -> _Sent:
-        """The patch that came with a request."""
+    def of(
+        cls, request: Request, run_id: RunId, options: EditOptions, sent: list[Any], becoming: Becoming, **more: Any
+    ) -> SentEdit:
+        """The edit that came with a request."""
+        told = {"description": "", **more}
         state, if_match = request.state, request.headers.get(IF_MATCH)
-        return cls(run_id, operations, description, state.caller, state.rights, if_match, within)
+        return cls(
+            run_id, sent, becoming, by=state.caller, rights=state.rights, if_match=if_match, options=options, **told
+        )
 
 
 _ADD: Final = [
     {"op": "add", "path": "/nodes/-", "value": {"id": "notify", "type": "function", "config": {"handler": "mail"}}},
     {"op": "add", "path": "/edges/-", "value": {"from": "classify", "to": "notify"}},
 ]
-_DONE: Final[dict[int | str, dict[str, Any]]] = {
-    200: gives(PatchDone, "The run has the new revision, and it is durable.")
+_SHOWN: Final = {"oneOf": [component(PatchDone), component(PatchPreview)]}
+DONE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "The run has the new revision, and it is durable; with `dry_run=true`, what would happen.",
+        "content": {JSON_MEDIA: {"schema": _SHOWN}},
+    }
 }
+_LIST: Final = {"type": "array", "items": {"type": "object"}}
+_BODY: Final = takes(_LIST, {"add a node": _ADD}, *JSON_PATCH)
+_BODY["requestBody"]["content"] |= takes({"type": "object"}, {"rename": {"name": "triage-2"}}, *MERGE_PATCH)[
+    "requestBody"
+]["content"]
 
 
-@router.patch(
-    "/{run_id}",
-    summary="Edit a running run",
-    responses=_DONE,
-    openapi_extra=takes(
-        {"type": "array", "items": {"type": "object"}}, {"add a node": _ADD}, "application/json-patch+json"
-    ),
-)
-async def patch_run(run_id: RunPath, request: Request, services: Api) -> Response:
-    """Apply an RFC 6902 patch to the definition of an open run; what it adds behind the past is caught up with."""
-    body = await read_body(request, JSON_PATCH)
-    sent = _Sent.of(request, run_id, decoded(body), "", "")
-    return await once(services, request, body, lambda: _edit(services, sent))
+@router.patch("/{run_id}", summary="Edit a running run", responses=DONE, openapi_extra=_BODY)
+async def patch_run(run_id: RunPath, request: Request, services: Api, options: Options) -> Response:
+    """Apply an RFC 6902 or RFC 7396 patch to the definition of an open run; what it adds behind the past is caught up
+    with."""
+    if media_type(request) not in JSON_PATCH | MERGE_PATCH:
+        given = media_type(request) or "missing"
+        told = f"Content-Type is {given}; a run takes {ACCEPT_PATCH}. Nothing was read."
+        return problem("API004", told, headers={"Accept-Patch": ACCEPT_PATCH})
+    body = await read_body(request, JSON_PATCH | MERGE_PATCH)
+    patch = decoded(body)
+    if media_type(request) in MERGE_PATCH:
+        sent = SentEdit.of(request, run_id, options, [patch], lambda document: merge_operations(document, patch))
+    else:
+        sent = SentEdit.of(request, run_id, options, patch, lambda _: patch)
+    return await edit_run(services, request, body, sent)
 
 
 @router.post(
     "/{run_id}/patch",
     summary="Edit a running run, with a description",
-    responses=_DONE,
+    responses=DONE,
     openapi_extra=takes(PatchForm, {"add a node": {"operations": _ADD, "description": "Tell the customer"}}),
 )
-async def post_patch(run_id: RunPath, request: Request, services: Api) -> Response:
+async def post_patch(run_id: RunPath, request: Request, services: Api, options: Options) -> Response:
     """The same as PATCH of the run, with a description."""
     body = await read_body(request, JSON)
     form = parsed_form(PatchForm, body)
-    sent = _Sent.of(request, run_id, form.operations, form.description, "/operations")
-    return await once(services, request, body, lambda: _edit(services, sent))
+    operations = form.operations
+    sent = SentEdit.of(
+        request,
+        run_id,
+        options,
+        operations,
+        lambda _: operations,
+        description=form.description,
+        within="/operations",
+    )
+    return await edit_run(services, request, body, sent)
 
 
 @router.get(
@@ -171,35 +225,88 @@ async def post_patch(run_id: RunPath, request: Request, services: Api) -> Respon
     responses={200: gives(PatchLists, "Those that were taken, and those that were refused.")},
 )
 async def get_patches(run_id: RunPath, services: Api) -> Response:
-    """Every edit of a run that was ever asked for."""
+    """Every edit of a run that was ever asked for, with the operations that undo it, and what it did."""
     await found(services, run_id)
     patches = services.records.patches
+    events = await patches.events(run_id)
     taken, refused = await patches.taken(run_id), await patches.refused(run_id)
-    return answer(PatchLists(tuple(map(_taken, taken)), tuple(map(_refused, refused))))
+    told = tuple(_taken(patch, events[patch.revision]) for patch in taken if patch.revision in events)
+    return answer(PatchLists(told, tuple(map(_refused, refused))))
 
 
-async def _edit(services: Services, sent: _Sent) -> Response:
-    preparing = _Preparing(services, sent)
+async def edit_run(services: Services, request: Request, body: bytes, sent: SentEdit) -> Response:
+    """Carry an edit out, or say what it would do. A preview takes no `Idempotency-Key`: it leaves no trace at all."""
+    if sent.options.dry_run:
+        return await _edit(services, sent, _previewed)
+    return await once(services, request, body, lambda: _edit(services, sent, _committed))
+
+
+_Way: TypeAlias = "Callable[[Services, SentEdit, _Preparing], Awaitable[Response]]"
+
+
+async def _edit(services: Services, sent: SentEdit, way: _Way) -> Response:
     try:
-        change = await _landed(services, sent, preparing)
+        return await way(services, sent, _Preparing(services, sent))
     except _Mismatch as other:
         told = f"run {sent.run_id} is at revision {other.revision}, not at {sent.if_match}; nothing was changed."
         return problem("API015", told, headers=etag(other.revision))
-    except _Unchanged as same:
-        return await _confirmed(services, same.head.seq, _nothing_done(same.head))
     except (EditRefused, InvalidDefinition) as wrong:
         refusal = _located(wrong, sent.within)
-        await _audit(services, sent, refusal)
+        if not sent.options.dry_run:
+            await _audit(services, sent, refusal)
         raise refusal from None
-    return await _confirmed(services, change.seq, _done(change, preparing.warnings))
 
 
-async def _landed(services: Services, sent: _Sent, prepare: Prepare) -> Transition:
-    """The transition of an edit that was taken."""
+async def _committed(services: Services, sent: SentEdit, preparing: _Preparing) -> Response:
+    executor, options = services.live.executor, sent.options
+    last: list[Verdict] = []
+
+    def judge(tried: Tried) -> None:
+        last[:] = [verdict_of(tried)]
+        hold(last[0], options.plan_hash, sent.run_id)
+
+    try:
+        change = await _open(
+            services, sent, lambda allow: executor.edit(sent.run_id, preparing, allow, options.on_running, judge)
+        )
+    except _Unchanged as same:
+        verdict = nothing_done(same.head.plan)
+        hold(verdict, options.plan_hash, sent.run_id)
+        return await _confirmed(services, same.head.seq, _nothing_done(same.head, preparing.operations, verdict))
+    return await _confirmed(services, change.seq, _done(change, last[0], preparing.warnings))
+
+
+async def _previewed(services: Services, sent: SentEdit, preparing: _Preparing) -> Response:
+    executor, options = services.live.executor, sent.options
+    try:
+        tried = await _open(
+            services, sent, lambda allow: executor.preview(sent.run_id, preparing, allow, options.on_running)
+        )
+    except _Unchanged as same:
+        head, revision, verdict = same.head, same.head.revision, nothing_done(same.head.plan)
+    else:
+        head, revision, verdict = tried.run.head, tried.run.head.revision + 1, verdict_of(tried)
+    hold(verdict, options.plan_hash, sent.run_id)
+    told = PatchPreview(
+        sent.run_id,
+        head.revision,
+        revision,
+        revision > head.revision,
+        preparing.operations,
+        verdict.difference,
+        verdict.effect,
+        tuple(map(located, preparing.warnings)),
+        verdict.plan_hash,
+    )
+    return answer(told, headers=etag(head.revision))
+
+
+async def _open(services: Services, sent: SentEdit, work: Callable[[Allow | None], Awaitable[T]]) -> T:
+    """Do something with a run that is open, and say better than the executor can why it is not."""
     rights = sent.rights
     try:
         await must_be_open(services, sent.run_id)
-        return await services.live.executor.edit(sent.run_id, prepare, rights.allow if rights else None)
+        return await work(rights.allow if rights else None)
     except RunClosed as closed:
         gone: RunError = closed
     except RunNotFound:
@@ -212,9 +319,11 @@ async def _landed(services: Services, sent: _Sent, prepare: Prepare) -> Transiti
 class _Preparing:
     """Compiles a patch against whatever definition its run has."""
 
-    def __init__(self, services: Services, sent: _Sent) -> None:
+    def __init__(self, services: Services, sent: SentEdit) -> None:
         self._services = services
         self._sent = sent
+        self._limits = EditLimits(services.settings.edits)
+        self.operations: tuple[Any, ...] = ()
         self.warnings: tuple[Problem, ...] = ()
 
     async def __call__(self, head: RunHead) -> Prepared:
@@ -225,11 +334,13 @@ class _Preparing:
         document = await records.documents.definition(head.definition)
         assert document is not None, "what a run points at is stored"
         current = (await records.plans.get(head.plan)).plan
-        made = await self._services.compiler.patched(document, sent.operations, current)
+        changed = await self._services.compiler.patched(document, self._becoming, current, sent.restored)
+        made, self.operations = changed.made, changed.operations
         if made.definition == document:
             raise _Unchanged(head)
         if sent.rights is not None:
-            await sent.rights.check(head, current, document, made, len(sent.operations))
+            await sent.rights.check(head, current, document, made, len(changed.operations))
+        await self._limits.check(records, head, changed)
         self.warnings = made.warnings
 
         async def keep() -> None:
@@ -237,17 +348,24 @@ class _Preparing:
             await records.documents.put_plan(made.encoded)
 
         program = self._services.live.executor.programs.built(made.plan, head)
-        return Prepared(program, made.encoded, self._patch(head, made.definition, made.encoded), keep)
+        return Prepared(program, made.encoded, self._patch(head, changed), keep)
 
-    def _patch(self, head: RunHead, definition: bytes, plan: bytes) -> Patch:
+    def _becoming(self, document: Document) -> Sequence[Operation]:
+        operations = self._sent.becoming(document)
+        if isinstance(operations, list):
+            self._limits.check_size(operations, document)
+        return operations
+
+    def _patch(self, head: RunHead, changed: Changed) -> Patch:
         return Patch(
             revision=0,
-            plan=plan_digest(plan),
-            definition=digest_of(definition),
+            plan=plan_digest(changed.made.encoded),
+            definition=digest_of(changed.made.definition),
             base_definition=head.definition,
             by=self._sent.by,
             description=self._sent.description,
-            operations=tuple(self._sent.operations),
+            operations=changed.operations,
+            inverse=changed.inverse,
         )
 
 
@@ -267,27 +385,33 @@ async def _confirmed(services: Services, seq: int, done: PatchDone) -> Response:
     return answer(done, headers=etag(done.revision))
 
 
-def _nothing_done(head: RunHead) -> PatchDone:
-    return PatchDone(head.run_id, head.revision, head.seq, False, (), (), (), ())
+def _nothing_done(head: RunHead, operations: tuple[Any, ...], verdict: Verdict) -> PatchDone:
+    return PatchDone(
+        head.run_id, head.revision, head.seq, False, operations, (), (), (), (), (), plan_hash=verdict.plan_hash
+    )
 
 
-def _done(change: Transition, warnings: Sequence[Problem]) -> PatchDone:
+def _done(change: Transition, verdict: Verdict, warnings: Sequence[Problem]) -> PatchDone:
     assert change.patch is not None, "an edit says what it was"
-    nodes = event_of(change).nodes
-
-    def those(*statuses: NodeStatus) -> tuple[NodeEvent, ...]:
-        return tuple(node for node in nodes if node.status in statuses)
-
+    fired = _those(change, *_FIRED)
+    restarted = set(verdict.effect.restarted)
     return PatchDone(
         change.run_id,
         change.patch.revision,
         change.seq,
         True,
-        those("dispatched", "running", "waiting", "completed", "failed"),
-        those("cancelled"),
-        those("skipped"),
+        change.patch.operations,
+        tuple(node for node in fired if token_id(node.frame, node.node) not in restarted),
+        _those(change, "cancelled"),
+        tuple(node for node in fired if token_id(node.frame, node.node) in restarted),
+        _those(change, "skipped"),
         tuple(map(located, warnings)),
+        verdict.plan_hash,
     )
+
+
+def _those(change: Transition, *statuses: NodeStatus) -> tuple[NodeEvent, ...]:
+    return tuple(node for node in event_of(change).nodes if node.status in statuses)
 
 
 def _located(wrong: EditRefused | InvalidDefinition, within: str) -> EditRefused | InvalidDefinition:
@@ -299,7 +423,7 @@ def _located(wrong: EditRefused | InvalidDefinition, within: str) -> EditRefused
     return type(wrong)(wrong.code, wrong.message, problems=problems)
 
 
-async def _audit(services: Services, sent: _Sent, refusal: EditRefused | InvalidDefinition) -> None:
+async def _audit(services: Services, sent: SentEdit, refusal: EditRefused | InvalidDefinition) -> None:
     """Write down that the patch was refused: the one trace it leaves."""
     problems = [located(found) for found in refusal.problems]
     await services.records.patches.record_refusal(
@@ -307,15 +431,28 @@ async def _audit(services: Services, sent: _Sent, refusal: EditRefused | Invalid
         RefusedPatch(
             by=sent.by,
             description=sent.description,
-            operations=msgspec.Raw(msgspec.json.encode(sent.operations)),
+            operations=msgspec.Raw(msgspec.json.encode(sent.sent)),
             code=refusal.code,
             problems=msgspec.Raw(msgspec.json.encode(problems)),
         ),
     )
 
 
-def _taken(patch: TakenPatch) -> PatchTaken:
-    return PatchTaken(patch.revision, patch.seq, patch.at, patch.by, patch.description, patch.operations)
+def _taken(patch: TakenPatch, event: bytes) -> PatchTaken:
+    change = decode_event(event)
+    return PatchTaken(
+        patch.revision,
+        patch.revision - 1,
+        patch.seq,
+        patch.at,
+        patch.by,
+        patch.description,
+        patch.operations,
+        patch.inverse or msgspec.Raw(b"[]"),
+        _those(change, *_FIRED),
+        _those(change, "cancelled"),
+        _those(change, "skipped"),
+    )
 
 
 def _refused(patch: RefusedPatch) -> PatchRefused:

@@ -15,4 +15,15 @@ WorkflowPath = Annotated[
     str, Path(pattern=r"^[^/\x00-\x1f\x7f]{1,200}$", description="The workflow's name.", examples=["support-triage"])
 ]
 VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="A version, from 1.", examples=[1])]
+FleetEditPath = Annotated[
+    str,
+    Path(
+        pattern=r"^edit_[0-9A-HJKMNP-TV-Z]{26}$",
+        description="The id of an edit of a fleet.",
+        examples=["edit_01JB3R5D6X7Y8Z9A0B1C2D3E4F"],
+    ),
+]
+RevisionPath = Annotated[
+    int, Path(ge=1, le=2**31 - 1, description="A revision of the run: that which an edit made.", examples=[2])
+]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many are given at most.")]

@@ -22,6 +22,7 @@ from orchestrator_api.ids import new_run_id
 from orchestrator_api.paths import Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.reading import current, taken
+from orchestrator_api.revisions import at, revisions
 from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
@@ -172,12 +173,22 @@ async def get_run(run_id: RunPath, services: Api) -> Response:
     summary="The author's document",
     responses={200: {"description": "The definition at the run's revision.", "content": {"application/json": {}}}},
 )
-async def get_definition(run_id: RunPath, services: Api) -> Response:
+async def get_definition(
+    run_id: RunPath,
+    services: Api,
+    revision: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="An earlier one; the run's own unless given.")
+    ] = None,
+) -> Response:
     """The definition as its author wrote it and patches changed it. The ETag is the revision, for `If-Match`."""
-    _, run = await current(services, run_id)
-    body = await services.records.documents.definition(run.head.definition)
+    if revision is None:
+        _, run = await current(services, run_id)
+        digest, revision = run.head.definition, run.head.revision
+    else:
+        digest = at(await revisions(services, run_id), run_id, revision).definition
+    body = await services.records.documents.definition(digest)
     assert body is not None, "what a run points at is stored"
-    return passed_on(body, etag(run.head.revision))
+    return passed_on(body, etag(revision))
 
 
 @router.get(

@@ -317,7 +317,7 @@ CODES: dict[str, Page] = {
     ),
     "SRV062": Page(
         "The journal lags behind the run",
-        "What an edit token has used is counted in the journal, which has not passed the run's newest edit in time.",
+        "What the edits of a run have used is counted in the journal, which has not passed the newest of them in time.",
         "Nothing was changed.",
         "See that a supervisor is running and can reach Postgres, and send the request again.",
         503,

@@ -63,6 +63,14 @@ EDIT_PAGES: Final[dict[str, Page]] = {
         "Add a new node behind it instead.",
         409,
     ),
+    "EDT030": Page(
+        "The effect would be another than the one previewed",
+        "The request carries the `plan_hash` of a preview, and the run has moved on since: the patch would make "
+        "another plan, or fire, cancel, restart or skip other nodes.",
+        "The patch was not applied; the run is as it was.",
+        "Preview it again with `dry_run=true`, and send the `plan_hash` of that.",
+        409,
+    ),
     "EDT060": Page(
         "The edit token does not allow this node type",
         "The patch adds a node, or changes one, to a type that the token does not name.",

@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.base.errors import EditRefused, RunClosed, RunNotFound, ServerUnavailable
 from pointsman.base.ids import RunId
-from pointsman.edit import ReplayDiverged, edit
+from pointsman.edit import OnRunning, ReplayDiverged, edit
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
 from pointsman.execute.stepping import start_with_blobs, step_with_blobs, with_blobs
@@ -53,6 +53,19 @@ Allow = Callable[[Snapshot], None]
 """Raises where the sender of an edit has no right to it, the run being as it is."""
 
 
+class Tried(NamedTuple):
+    """An edit that the run would take, not applied."""
+
+    run: Snapshot
+    old: Program
+    prepared: Prepared
+    change: Transition
+
+
+Judge = Callable[[Tried], None]
+"""Looks at the very transition that is about to be applied; raises where it shall not be."""
+
+
 class Executor:
     """Applies what `start` and `step` say to the runs of one store."""
 
@@ -90,11 +103,19 @@ class Executor:
             "without it. Try again.",
         )
 
-    async def edit(self, run_id: RunId, prepare: Prepare, allow: Allow | None = None) -> Transition:
+    async def edit(
+        self,
+        run_id: RunId,
+        prepare: Prepare,
+        allow: Allow | None = None,
+        on_running: OnRunning = "refuse",
+        judge: Judge | None = None,
+    ) -> Transition:
         """Give an open run another plan, as `pointsman.edit` allows; the transition that did it.
 
         `prepare` is asked again whenever the run's revision is another one than before: somebody else edited it.
-        `allow` looks at each state of the run that the edit is tried on, and raises where it may not be.
+        `allow` looks at each state of the run that the edit is tried on, and raises where it may not be; `judge` at
+        what the edit would do to that.
 
         Raises:
             EditRefused: The run's past does not hold on the new plan; nothing was changed.
@@ -109,15 +130,32 @@ class Executor:
             # Not the definition: that can be the same again after two edits, and what else was looked at not.
             if prepared is None or revision != run.head.revision:
                 prepared, is_kept, revision = await prepare(run.head), False, run.head.revision
-            change = await self._edited(run, prepared)
-            if change is not None and not is_kept:
+            tried = await self._tried(run, prepared, on_running)
+            if tried is None:
+                continue
+            if judge is not None:
+                judge(tried)
+            if not is_kept:
                 await self._keep(prepared, run.head)
                 is_kept = True
-            if change is not None and await self.apply(change):
-                return change
+            if await self.apply(tried.change):
+                return tried.change
         raise ServerUnavailable(
             "SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; the patch was not applied. Try again."
         )
+
+    async def preview(
+        self, run_id: RunId, prepare: Prepare, allow: Allow | None = None, on_running: OnRunning = "refuse"
+    ) -> Tried:
+        """What `edit` would do now. Changes nothing, in Redis or elsewhere. Raises as `edit` does."""
+        for _ in range(ATTEMPTS):
+            run = await self.load(run_id)
+            if allow is not None:
+                allow(run)
+            tried = await self._tried(run, await prepare(run.head), on_running)
+            if tried is not None:
+                return tried
+        raise ServerUnavailable("SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; try again.")
 
     async def _keep(self, prepared: Prepared, head: RunHead) -> None:
         """Store what the edit points at: before it lands, and not before it is known to be taken."""
@@ -125,21 +163,22 @@ class Executor:
         await self.store.put_plan(prepared.patch.plan, prepared.plan)
         self.programs.remember((prepared.patch.plan, head.engine), prepared.program)
 
-    async def _edited(self, run: Snapshot, prepared: Prepared) -> Transition | None:
-        """The transition of an edit; None where the run moved on between reading its state and its history."""
+    async def _tried(self, run: Snapshot, prepared: Prepared, on_running: OnRunning) -> Tried | None:
+        """An edit, weighed; None where the run moved on between reading its state and its history."""
         old = await self.programs.of(run.head)
         history = await self.store.history(run.head.run_id)
         now = await self.store.now()
         patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
         try:
-            return await with_blobs(
-                run.blobs, lambda: edit(old, prepared.program, run, history, patch, now), self._blobs
+            change = await with_blobs(
+                run.blobs, lambda: edit(old, prepared.program, run, history, patch, now, on_running), self._blobs
             )
         except (ReplayDiverged, EditRefused):
             latest = await self.load(run.head.run_id)
             if latest.head.tip != run.head.tip:
                 return None  # state and history were of different moments
             raise
+        return Tried(run, old, prepared, change)
 
     async def load(self, run_id: RunId) -> Snapshot:
         """The snapshot of an open run. Raises as `command` does."""

@@ -55,6 +55,12 @@ class Patches:
             rows = await self._pool.fetch(sql("patches_of_run"), run)
         return [TakenPatch(**_with_raw(row, "operations", "inverse")) for row in rows]
 
+    async def events(self, run: RunId) -> dict[int, bytes]:
+        """The events of a run's accepted edits, by the revision that each made."""
+        with reaching_postgres():
+            rows = await self._pool.fetch(sql("events_of_patches"), run)
+        return {row["revision"]: row["body"] for row in rows}
+
     async def refused(self, run: RunId) -> list[RefusedPatch]:
         """The refused edits of a run, oldest first."""
         with reaching_postgres():

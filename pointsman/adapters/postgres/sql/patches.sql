@@ -4,6 +4,12 @@
 SELECT revision, seq, at, by, description, operations, inverse, base_definition, definition, plan
 FROM patches WHERE run_id = $1 ORDER BY revision;
 
+-- name: events_of_patches
+-- An event of a later epoch supersedes one of the same seq.
+SELECT DISTINCT ON (p.revision) p.revision, e.body
+FROM patches AS p JOIN events AS e ON e.run_id = p.run_id AND e.seq = p.seq
+WHERE p.run_id = $1 ORDER BY p.revision, e.epoch DESC;
+
 -- name: record_refused_patch
 INSERT INTO patch_audit (run_id, by, description, operations, code, problems) VALUES ($1, $2, $3, $4, $5, $6);
 
