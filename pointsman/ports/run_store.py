@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -27,6 +27,14 @@ class Link(msgspec.Struct, frozen=True):
     owner: str = ""
 
 
+class Recalled(NamedTuple):
+    """A run with its past: what the editor replays."""
+
+    run: Snapshot
+    history: list[HistoryRecord]
+    """The taken signals in order, those of ended frames left out, and the last pass of each loop."""
+
+
 class RunStore(Protocol):
     """The open runs of one partition set. Every write is one atomic script, compare-and-set on the run's tip."""
 
@@ -36,6 +44,10 @@ class RunStore(Protocol):
 
     async def load(self, runs: Sequence[RunId]) -> dict[RunId, Snapshot]:
         """The snapshots of those runs that are there, each consistent in itself, in one round trip."""
+        ...
+
+    async def recall(self, run: RunId) -> Recalled | None:
+        """A run and its history, read at one instant; None where it is not there."""
         ...
 
     async def apply(self, links: Sequence[Link]) -> list[Outcome]:

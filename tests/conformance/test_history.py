@@ -154,3 +154,17 @@ async def test_a_loop_of_many_passes_leaves_no_more_than_one(world: World) -> No
     # Then it never grew
     assert sizes == [1] * 50
     assert isinstance((await world.store.history(told.run))[0], HistoryRecord)
+
+
+async def test_a_run_and_its_history_are_recalled_together(world: World) -> None:
+    # Given a run that took a signal
+    told = await Told(world, "a", "b").begin()
+    seq = await told.takes(Completed(told.run, TokenId(":a"), 1), closed=(":a",), ended={":a": RESULT})
+    # When it is recalled, and one that is not there
+    recalled = await world.store.recall(told.run)
+    missing = await world.store.recall(Story("run_x").run)
+    # Then the state and the history are those of one moment
+    assert recalled is not None
+    assert recalled.run == told.story.snapshot
+    assert [(record.seq, record.token) for record in recalled.history] == [(seq, ":a")]
+    assert missing is None

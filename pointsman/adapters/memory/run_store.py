@@ -12,7 +12,7 @@ from pointsman.adapters.memory.server import Armed, Hold, MemoryServer, OpenRun,
 from pointsman.adapters.memory.stream import Stream
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
 from pointsman.ports.journal import JournalEvent
-from pointsman.ports.run_store import Link
+from pointsman.ports.run_store import Link, Recalled
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.signal import WireSignal, encode_wire
@@ -44,6 +44,11 @@ class MemoryRunStore:
         """Copies of snapshots."""
         found = ((run, self._server.runs.get(run)) for run in runs)
         return {run: _copy(there.snapshot) for run, there in found if there is not None}
+
+    async def recall(self, run: RunId) -> Recalled | None:
+        """A run and its history."""
+        found = self._server.runs.get(run)
+        return Recalled(_copy(found.snapshot), read_history(run, found.history)) if found is not None else None
 
     async def apply(self, links: Sequence[Link]) -> list[Outcome]:
         """Apply links in order."""

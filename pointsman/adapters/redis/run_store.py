@@ -18,7 +18,7 @@ from pointsman.adapters.redis.wire import Answer
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId
-from pointsman.ports.run_store import Link
+from pointsman.ports.run_store import Link, Recalled
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import FINAL, Snapshot
@@ -93,6 +93,18 @@ class RedisRunStore:
         answers = [self._connection.checked(answer) for answer in await self._call(calls)]
         found = zip(runs, answers, strict=True)
         return {run: read_snapshot(run, *hashes) for run, (status, *hashes) in found if status == b"found"}
+
+    async def recall(self, run: RunId) -> Recalled | None:
+        """Load a run and its history, in one script."""
+        head, _, *parts = self._keys.state(run)
+        status, *hashes = await self._connection.run(script("load_run"), (head, *parts), ())
+        if status != b"found":
+            return None
+        *snapshot, past = hashes
+        return Recalled(
+            read_snapshot(run, *snapshot),
+            read_history(run, {name.decode(): lines for name, lines in pairs(past)}),
+        )
 
     async def apply(self, links: Sequence[Link]) -> list[Outcome]:
         """Apply links in order, all in one round trip."""
