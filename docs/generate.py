@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from docs.command_page import command_page
 from docs.definition_page import definition_page
 from docs.live_editing_page import live_editing_page
+from docs.patterns_page import patterns_page
 from docs.reading import ROOT, field_rows, log_calls, protocol_types, public_events, public_signatures
 from pointsman.base.codes import CODES
 from pointsman.metrics import Metrics
@@ -191,6 +192,7 @@ PAGES: Final = {
     "cli.md": command_page,
     "definition.md": lambda: definition_page(ROOT),
     "../concepts/live-editing.md": lambda: live_editing_page(GENERATED),
+    "patterns.md": lambda: patterns_page(GENERATED),
     "settings.md": settings_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,

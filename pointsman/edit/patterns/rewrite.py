@@ -213,14 +213,17 @@ class Rewrite:
 
     def reconnect(self, way: Way, *, source: str | None = None, target: str | None = None) -> None:
         """Lead a way from or to another node; its place in the order stays."""
+        source, target = source or way.source, target or way.target
         self.write_out(way.source)
-        if source is not None and source != way.source:
-            self.write_out(source)
+        self.write_out(source)
+        if source != way.source and target != way.target:
+            row = self.document["edges"][self._rows.index(way)]
+            self._do("replace", self._way(way), {**row, "from": source, "to": target})
+        elif source != way.source:
             self._do("replace", self._way(way, "from"), source)
-            way.source = source
-        if target is not None and target != way.target:
+        elif target != way.target:
             self._do("replace", self._way(way, "to"), target)
-            way.target = target
+        way.source, way.target = source, target
 
     def lead(self, way: Way, targets: Sequence[str]) -> None:
         """Lead a way to these nodes: itself to the first, others like it to the rest. To none: take it out."""

@@ -17,8 +17,7 @@ def test_neighbours_change_places_without_new_ids() -> None:
     document = graph("a->b->c->d")
     assert operations(document, "swap", nodes=["b", "c"]) == [
         {"op": "replace", "path": "/edges/a->b/to", "value": "c"},
-        {"op": "replace", "path": "/edges/b->c/from", "value": "c"},
-        {"op": "replace", "path": "/edges/c->c/to", "value": "b"},
+        {"op": "replace", "path": "/edges/b->c", "value": {"from": "c", "to": "b"}},
         {"op": "replace", "path": "/edges/c->d/from", "value": "b"},
     ]
     assert ways(after(document, "swap", nodes=["b", "c"])) == ["a->c", "b->d", "c->b"]
