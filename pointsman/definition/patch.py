@@ -225,10 +225,11 @@ def id_of(item: object) -> str | None:
     """The id that a node or edge goes by, None where it has none."""
     if not isinstance(item, dict):
         return None
-    if isinstance(item.get("id"), str):
-        return str(item["id"])
-    ends = item.get("from"), item.get("to")
-    return f"{ends[0]}->{ends[1]}" if all(isinstance(end, str) for end in ends) else None
+    own = item.get("id")
+    if isinstance(own, str):
+        return own
+    source, target = item.get("from"), item.get("to")
+    return f"{source}->{target}" if isinstance(source, str) and isinstance(target, str) else None
 
 
 def _unshared(document: Any, parts: Iterable[str]) -> Any:

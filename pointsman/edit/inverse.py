@@ -25,7 +25,14 @@ def inverse(document: Document, operations: Sequence[Operation]) -> list[Operati
     Raises:
         EditRefused: As `apply_patch` does.
     """
-    apply_patch(document, operations)  # as a whole, so that a refusal names the right operation
+    try:
+        return _undone(document, operations)
+    except EditRefused:
+        apply_patch(document, operations)  # as a whole, so that the refusal names the right operation
+        raise
+
+
+def _undone(document: Document, operations: Sequence[Operation]) -> list[Operation]:
     undone: list[Operation] = []
     for operation in operations:
         after = apply_patch(document, [operation])

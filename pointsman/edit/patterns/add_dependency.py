@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints
 from pointsman.definition.model import Cel, Text
 from pointsman.edit.patterns.form import Pattern
 from pointsman.edit.patterns.refusal import refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
+from pointsman.edit.patterns.way import Way
 from pointsman.plan import On
 
 EdgeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.>-]{1,140}$")]

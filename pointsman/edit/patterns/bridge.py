@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 
 from pointsman.base.errors import Problem
 from pointsman.edit.patterns.refusal import listed, refusal, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import counts_its_ways, keep_loops_whole
+from pointsman.edit.patterns.way import Way
 
 
 def led_to(work: Rewrite) -> set[str]:

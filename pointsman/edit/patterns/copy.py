@@ -11,8 +11,9 @@ from pointsman.edit.patterns.form import Nodes, Placed
 from pointsman.edit.patterns.fragment import checked
 from pointsman.edit.patterns.gap import gap_of
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, written
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import Section, section_of
+from pointsman.edit.patterns.way import written
 
 
 class Copy(Placed):

@@ -11,7 +11,8 @@ from pointsman.edit.patterns.form import Bringing, Placed
 from pointsman.edit.patterns.fragment import fragment_of
 from pointsman.edit.patterns.gap import gap_of
 from pointsman.edit.patterns.gate import gate_for
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
+from pointsman.edit.patterns.way import Way
 
 
 class InsertConditional(Placed, Bringing):

@@ -9,8 +9,9 @@ from pydantic import Field
 from pointsman.edit.patterns.form import Bringing, Nodes
 from pointsman.edit.patterns.fragment import fragment_of
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import begun_at, counts_its_ways, section_of
+from pointsman.edit.patterns.way import Way
 
 
 class InsertParallel(Bringing):

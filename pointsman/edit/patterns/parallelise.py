@@ -10,8 +10,9 @@ from pydantic import Field
 from pointsman.definition.model import Text
 from pointsman.edit.patterns.form import Pattern
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import Section, begun_at, counts_its_ways, section_of
+from pointsman.edit.patterns.way import Way
 
 
 class Parallelise(Pattern):

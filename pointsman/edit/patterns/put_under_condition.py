@@ -10,8 +10,9 @@ from pointsman.definition.model import Cel, Text
 from pointsman.edit.patterns.form import Nodes, Pattern
 from pointsman.edit.patterns.gate import gate_for
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import begun_at, section_of
+from pointsman.edit.patterns.way import Way
 
 
 class PutUnderCondition(Pattern):

@@ -10,8 +10,9 @@ from pointsman.edit.patterns.bridge import check_ways_in, led_to
 from pointsman.edit.patterns.form import Bringing, Nodes
 from pointsman.edit.patterns.fragment import Fragment, fragment_of
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import Section, begun_at, section_of
+from pointsman.edit.patterns.way import Way
 
 
 class Replace(Bringing):

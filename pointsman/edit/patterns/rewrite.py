@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
@@ -16,39 +15,8 @@ from pointsman.definition.positions import pointer_of
 from pointsman.definition.refusal import closest
 from pointsman.edit.patterns.refusal import refusal, refused
 from pointsman.edit.patterns.structure import graph_of
-from pointsman.plan import Leave, On, Region
-
-
-@dataclass(slots=True, eq=False)
-class Way:
-    """An edge, wherever in the definition it is written."""
-
-    source: str
-    target: str
-    when: str | None = None
-    on: On = "success"
-    leave: Leave | None = None
-    id: str | None = None
-    """Its own, None where it goes by `from->to`."""
-
-    @property
-    def key(self) -> str:
-        """The id it goes by."""
-        return self.id or f"{self.source}->{self.target}"
-
-    @property
-    def leads_on(self) -> bool:
-        """Whether it is for when its source ended well; out of a loop: for when its condition is false."""
-        return self.on == "success" and self.leave != "timeout"
-
-    def between(self, source: str, target: str) -> Way:
-        """Another way that says the same, between other nodes."""
-        return Way(source, target, self.when, self.on, self.leave)
-
-    def says_the_same(self, other: Way) -> bool:
-        """Whether one of the two is enough."""
-        mine = (self.source, self.target, self.when, self.on, self.leave)
-        return mine == (other.source, other.target, other.when, other.on, other.leave)
+from pointsman.edit.patterns.way import Way, written
+from pointsman.plan import Region
 
 
 class Rewrite:
@@ -344,9 +312,3 @@ class Rewrite:
         operation = {"op": verb, "path": pointer} | ({"value": value[0]} if value else {})
         self.document = apply_patch(self.document, [operation])
         self.operations.append(operation)
-
-
-def written(way: Way) -> dict[str, Any]:
-    """A way as an edge is written."""
-    said = {"id": way.id, "when": way.when, "on": way.on if way.on != "success" else None, "leave": way.leave}
-    return {"from": way.source, "to": way.target} | {field: value for field, value in said.items() if value is not None}

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from pointsman.base.errors import EditRefused
 from pointsman.edit.patterns.refusal import listed, refused
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
+from pointsman.edit.patterns.way import Way
 
 
 class Section(NamedTuple):

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from pointsman.definition.model import Cel, LoopForm, Names
 from pointsman.edit.patterns.form import Nodes, Pattern
-from pointsman.edit.patterns.rewrite import Rewrite, Way
+from pointsman.edit.patterns.rewrite import Rewrite
 from pointsman.edit.patterns.section import section_of
+from pointsman.edit.patterns.way import Way
 
 
 class WrapInLoop(Pattern):
