@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 
-from pointsman.base.errors import EditRefused, RunClosed, RunNotFound, ServerUnavailable
+from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
 from pointsman.base.ids import RunId
-from pointsman.edit import OnRunning, ReplayDiverged, edit
+from pointsman.edit import Editing, OnRunning
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
 from pointsman.execute.stepping import start_with_blobs, step_with_blobs, with_blobs
+from pointsman.execute.turn import Turn
 from pointsman.ports.blob_store import BlobStore
-from pointsman.ports.run_store import Link, RunStore
+from pointsman.ports.run_store import Link, Recalled, RunStore
 from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.signal import Cancel, Pause, Resume
 from pointsman.protocol.state import RunHead, Snapshot
@@ -66,6 +68,16 @@ Judge = Callable[[Tried], None]
 """Looks at the very transition that is about to be applied; raises where it shall not be."""
 
 
+@dataclass
+class _Attempt:
+    """An edit, ready for runs of one revision."""
+
+    revision: int
+    prepared: Prepared
+    editing: Editing
+    is_kept: bool = False
+
+
 class Executor:
     """Applies what `start` and `step` say to the runs of one store."""
 
@@ -91,12 +103,14 @@ class Executor:
             RunClosed: RUN004.
             ServerUnavailable: SRV060, the run moved on every time, or Redis lost state and recovery is not done.
         """
-        for _ in range(ATTEMPTS):
-            run = await self.load(signal.run_id)
-            program = await self.programs.of(run.head)
-            change = await step_with_blobs(program, run, signal, await self.store.now(), self._blobs)
-            if await self.apply(change):
-                return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
+        async with Turn(self.store, signal.run_id) as turn:
+            for _ in range(ATTEMPTS):
+                run = await self.load(signal.run_id)
+                program = await self.programs.of(run.head)
+                change = await step_with_blobs(program, run, signal, await self.store.now(), self._blobs)
+                if await self.apply(change, turn.owner):
+                    return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
+                await turn.missed()
         raise ServerUnavailable(
             "SRV060",
             f"run {signal.run_id}: {change.cause} could not be applied in {ATTEMPTS} rounds; the run is as it was "
@@ -121,25 +135,21 @@ class Executor:
             EditRefused: The run's past does not hold on the new plan; nothing was changed.
             Also what `prepare` raises, and as `command` does.
         """
-        prepared: Prepared | None = None
-        is_kept, revision = False, 0
-        for _ in range(ATTEMPTS):
-            run = await self.load(run_id)
-            if allow is not None:
-                allow(run)
-            # Not the definition: that can be the same again after two edits, and what else was looked at not.
-            if prepared is None or revision != run.head.revision:
-                prepared, is_kept, revision = await prepare(run.head), False, run.head.revision
-            tried = await self._tried(run, prepared, on_running)
-            if tried is None:
-                continue
-            if judge is not None:
-                judge(tried)
-            if not is_kept:
-                await self._keep(prepared, run.head)
-                is_kept = True
-            if await self.apply(tried.change):
-                return tried.change
+        attempt = await self._attempt(await self.load(run_id), prepare, allow, on_running)
+        async with Turn(self.store, run_id) as turn:
+            for _ in range(ATTEMPTS):
+                past = await self._recall(run_id)
+                # Not the definition: that can be the same again after two edits, and what else was looked at not.
+                if attempt.revision != past.run.head.revision:
+                    attempt = await self._attempt(past.run, prepare, allow, on_running)
+                    continue
+                tried = await self._tried(past, attempt, allow)
+                if judge is not None:
+                    judge(tried)
+                await self._keep(attempt, past.run.head)
+                if await self.apply(tried.change, turn.owner):
+                    return tried.change
+                await turn.missed()
         raise ServerUnavailable(
             "SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; the patch was not applied. Try again."
         )
@@ -148,53 +158,62 @@ class Executor:
         self, run_id: RunId, prepare: Prepare, allow: Allow | None = None, on_running: OnRunning = "refuse"
     ) -> Tried:
         """What `edit` would do now. Changes nothing, in Redis or elsewhere. Raises as `edit` does."""
+        attempt = await self._attempt(await self.load(run_id), prepare, allow, on_running)
         for _ in range(ATTEMPTS):
-            run = await self.load(run_id)
-            if allow is not None:
-                allow(run)
-            tried = await self._tried(run, await prepare(run.head), on_running)
-            if tried is not None:
-                return tried
-        raise ServerUnavailable("SRV060", f"run {run_id} moved on in each of {ATTEMPTS} rounds; try again.")
+            past = await self._recall(run_id)
+            if attempt.revision == past.run.head.revision:
+                return await self._tried(past, attempt, allow)
+            attempt = await self._attempt(past.run, prepare, allow, on_running)
+        raise ServerUnavailable("SRV060", f"run {run_id} was edited in each of {ATTEMPTS} rounds; try again.")
 
-    async def _keep(self, prepared: Prepared, head: RunHead) -> None:
+    async def _attempt(self, run: Snapshot, prepare: Prepare, allow: Allow | None, on_running: OnRunning) -> _Attempt:
+        """An edit made ready for the revision that its run is at."""
+        if allow is not None:
+            allow(run)
+        prepared, old = await prepare(run.head), await self.programs.of(run.head)
+        return _Attempt(run.head.revision, prepared, Editing(old, prepared.program, on_running))
+
+    async def _tried(self, past: Recalled, attempt: _Attempt, allow: Allow | None) -> Tried:
+        """What an edit does to its run as it is now."""
+        run, prepared, editing = past.run, attempt.prepared, attempt.editing
+        if allow is not None:
+            allow(run)
+        now = await self.store.now()
+        patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
+        change = await with_blobs(run.blobs, lambda: editing.weigh(run, past.history, patch, now), self._blobs)
+        return Tried(run, editing.old, prepared, change)
+
+    async def _keep(self, attempt: _Attempt, head: RunHead) -> None:
         """Store what the edit points at: before it lands, and not before it is known to be taken."""
+        if attempt.is_kept:
+            return
+        prepared = attempt.prepared
         await prepared.keep()
         await self.store.put_plan(prepared.patch.plan, prepared.plan)
         self.programs.remember((prepared.patch.plan, head.engine), prepared.program)
-
-    async def _tried(self, run: Snapshot, prepared: Prepared, on_running: OnRunning) -> Tried | None:
-        """An edit, weighed; None where the run moved on between reading its state and its history."""
-        old = await self.programs.of(run.head)
-        history = await self.store.history(run.head.run_id)
-        now = await self.store.now()
-        patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
-        try:
-            change = await with_blobs(
-                run.blobs, lambda: edit(old, prepared.program, run, history, patch, now, on_running), self._blobs
-            )
-        except (ReplayDiverged, EditRefused):
-            latest = await self.load(run.head.run_id)
-            if latest.head.tip != run.head.tip:
-                return None  # state and history were of different moments
-            raise
-        return Tried(run, old, prepared, change)
+        attempt.is_kept = True
 
     async def load(self, run_id: RunId) -> Snapshot:
         """The snapshot of an open run. Raises as `command` does."""
         found = (await self.store.load([run_id])).get(run_id)
         if found is None:
-            raise RunNotFound(
-                "RUN003", f"run {run_id} is not open; nothing was changed. List runs to see those there are."
-            )
-        if found.is_final:
-            raise RunClosed("RUN004", f"run {run_id} is {found.head.status}, which is final; nothing was changed.")
+            raise _not_there(run_id)
+        return _still_open(found)
+
+    async def _recall(self, run_id: RunId) -> Recalled:
+        found = await self.store.recall(run_id)
+        if found is None:
+            raise _not_there(run_id)
+        _still_open(found.run)
         return found
 
-    async def apply(self, change: Transition) -> bool:
-        """Apply one transition. False where the run has moved on: load and decide again. Raises as `command` does."""
+    async def apply(self, change: Transition, owner: str = "") -> bool:
+        """Apply one transition, as the owner of a hold if one was taken.
+
+        False where the run has moved on: load and decide again. Raises as `command` does.
+        """
         await store_large_outputs(change, self._blobs, self._limit)
-        outcome = (await self.store.apply([Link(seal(change))]))[0]
+        outcome = (await self.store.apply([Link(seal(change), owner=owner)]))[0]
         match outcome:
             case "applied":
                 return True
@@ -209,3 +228,13 @@ class Executor:
                 if outcome == "held":
                     await asyncio.sleep(HELD_PAUSE_S)
                 return False
+
+
+def _not_there(run_id: RunId) -> RunNotFound:
+    return RunNotFound("RUN003", f"run {run_id} is not open; nothing was changed. List runs to see those there are.")
+
+
+def _still_open(run: Snapshot) -> Snapshot:
+    if run.is_final:
+        raise RunClosed("RUN004", f"run {run.head.run_id} is {run.head.status}, which is final; nothing was changed.")
+    return run

@@ -72,10 +72,6 @@ class RunStore(Protocol):
         """Store a plan before a patch that points at it; storing it again changes nothing."""
         ...
 
-    async def history(self, run: RunId) -> list[HistoryRecord]:
-        """The taken signals of a run in order, those of ended frames left out, and the last pass of each loop."""
-        ...
-
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
         """Remove runs that are final and hold no open token; False where that is not so, and nothing was removed.
 

@@ -20,7 +20,7 @@ async def test_a_final_run_is_removed_and_an_open_one_is_not(world: World) -> No
     # Then the open one is as it was, and of the others nothing is there
     assert finished == [True, False, True]
     assert await world.store.load([ended.run, open_one.run]) == {open_one.run: open_one.snapshot}
-    assert await world.store.history(ended.run) == []
+    assert await world.store.recall(ended.run) is None
     assert await world.counter(ended.run) is None
 
 

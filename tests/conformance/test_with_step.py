@@ -38,16 +38,17 @@ async def agrees(world: World, run: Told) -> list[HistoryRecord]:
     """Apply what was stepped; then store and engine hold the same, and the history only what is still of use."""
     assert await world.store.apply([Link(sealed) for sealed in run.untold]) == ["applied"] * len(run.untold)
     run.untold.clear()
-    found = (await world.store.load([RUN]))[RUN]
-    assert found == run.snapshot
+    assert await world.store.load([RUN]) == {RUN: run.snapshot}
+    found = await world.store.recall(RUN)
+    assert found is not None
+    assert found.run == run.snapshot
     assert await world.counter(RUN) == len(run.snapshot.tokens)
     assert await world.timers() == sorted(
         f"{RUN} {name} {timer.generation} {timer.due}" for name, timer in run.clock.items()
     )
-    records = await world.store.history(RUN)
     frames = {ROOT, *run.snapshot.frames}
-    assert [record for record in records if record.token and split_token(record.token)[0] not in frames] == []
-    return records
+    assert [record for record in found.history if record.token and split_token(record.token)[0] not in frames] == []
+    return found.history
 
 
 async def test_nested_loops_leave_one_record_each(world: World) -> None:

@@ -13,7 +13,6 @@ from pointsman.adapters.memory.stream import Stream
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.run_store import Link, Recalled
-from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import Snapshot
@@ -69,11 +68,6 @@ class MemoryRunStore:
     async def put_plan(self, digest: Digest, plan: bytes) -> None:
         """Store a plan."""
         self._server.plans[digest] = plan
-
-    async def history(self, run: RunId) -> list[HistoryRecord]:
-        """The facts the editor replays."""
-        found = self._server.runs.get(run)
-        return read_history(run, found.history) if found is not None else []
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
         """Remove final runs."""

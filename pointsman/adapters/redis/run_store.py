@@ -19,7 +19,6 @@ from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.ports.run_store import Link, Recalled
-from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import FINAL, Snapshot
 from pointsman.protocol.transition import Sealed, Transition
@@ -132,11 +131,6 @@ class RedisRunStore:
         """Store a plan; it goes after an hour in which no run came to use it."""
         keys = (self._keys.plans, self._keys.plan(digest))
         await self._partition.run("put_plan", keys, (digest, plan, UNUSED_PLAN_S))
-
-    async def history(self, run: RunId) -> list[HistoryRecord]:
-        """The facts the editor replays."""
-        flat = await self._connection.ask("HGETALL", self._keys.state(run)[-1])
-        return read_history(run, {name.decode(): lines for name, lines in pairs(flat)})
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
         """Remove final runs."""
