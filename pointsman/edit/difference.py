@@ -86,8 +86,12 @@ def _changed(
     before: Mapping[Id, msgspec.Struct], after: Mapping[Id, msgspec.Struct]
 ) -> Iterator[tuple[Id, tuple[Change, ...]]]:
     for key, part in after.items():
+        # Equal text spares the comparison; other text may say the same: of equal defaults, only those that are the
+        # very object are left out of it.
         if key in before and msgspec.json.encode(part) != msgspec.json.encode(before[key]):
-            yield key, tuple(_changes(_written(before[key]), _written(part), ""))
+            changes = tuple(_changes(_written(before[key]), _written(part), ""))
+            if changes:
+                yield key, changes
 
 
 def _plan_changes(before: Plan, after: Plan) -> Iterator[Change]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pointsman.base.ids import EdgeId, NodeId
 from pointsman.edit.difference import Change, Difference, EdgeChange, NodeChange, Reordering, difference
-from pointsman.plan import Edge, Guards, Plan, Retry
+from pointsman.plan import Edge, Guards, Plan, Retry, decode_plan, encode_plan
 from tests.support.definitions import definitions
 from tests.support.driven import cel
 from tests.support.plans import control, edge, plan, task
@@ -24,6 +24,11 @@ BASE = (task("a"), task("b"), control("conditional", "c"), "a->b", "b->c")
 def test_equal_plans_have_no_difference() -> None:
     assert difference(plan(*BASE), plan(*BASE)) == Difference()
     assert difference(plan(*BASE), plan(*BASE)).is_empty
+
+
+def test_a_plan_that_was_stored_does_not_differ_from_the_one_just_compiled() -> None:
+    made = compiled({"name": "n", "nodes": [{"id": "a", "type": "t"}, {"id": "b", "type": "t"}], "edges": []})
+    assert difference(decode_plan(encode_plan(made)), made).is_empty
 
 
 def test_nodes_and_edges_that_come_and_go_are_told_whole() -> None:
