@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
@@ -19,26 +19,24 @@ from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.cli.children import tied_to_us
 from pointsman.cli.client import Api, open_api, run_path
+from pointsman.cli.demo_edits import DemoEdits
 from pointsman.cli.exits import ExitCode
 from pointsman.cli.facts import DevFacts
 from pointsman.cli.live import Watching, watch_run
 from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
 from pointsman.cli.picture import Picture
-from pointsman.cli.progress import Progress, added_nodes
+from pointsman.cli.progress import Progress
 from pointsman.cli.report import run_report
 from pointsman.cli.sources import compiled
 from pointsman.settings import load
 
 EXAMPLE: Final = Path(__file__).parents[2] / "examples" / "support-triage"
-CHANGED_AFTER: Final = "assess"
-"""The node whose end is the moment for the patch: half of the run is done by then, and half is not."""
 GO_ON: Final = """\
 {pointsman} dev --worker examples/support-triage/worker.py
 {pointsman} run examples/support-triage/workflow.yaml --wait \\
   --input @examples/support-triage/ticket.json"""
 
-_CHANGED: Final = "bold magenta"
 _STOP_S: Final = 20.0
 _LAST_WORDS: Final = 12
 
@@ -46,7 +44,8 @@ _LAST_WORDS: Final = 12
 def demo(as_json: AsJson = False) -> None:
     """Run an example from start to end and change its graph while it runs, on servers of its own.
 
-    Ends with 0 if the run is COMPLETED and the node that was added to it was executed.
+    Ends with 0 if the run is COMPLETED, the node that was added to it was executed, the edit that came too late was
+    refused, and the one that was taken back left nothing behind.
     """
     if not EXAMPLE.is_dir():
         raise typer.BadParameter(f"the demo is part of a checkout, and there is no {EXAMPLE}.")
@@ -55,8 +54,10 @@ def demo(as_json: AsJson = False) -> None:
     with TemporaryDirectory(prefix="pointsman-demo-") as directory, _everything(Path(directory), show) as facts:
         show.words(f"All up after {monotonic() - began:.1f} s. The API is at {facts.api_url}.")
         with open_api(facts.api_url) as api:
-            run = _play(api, show)
-        judge(run, show, monotonic() - began)
+            operations = json.loads((EXAMPLE / "add-notification.json").read_bytes())
+            edits = DemoEdits(api, operations, _tell(show))
+            run = _play(api, show, edits)
+        judge(run, edits, show, monotonic() - began)
 
 
 class Show:
@@ -79,7 +80,7 @@ class Show:
         return self.output.out.status(text) if self.output.is_live else nullcontext()
 
 
-def _play(api: Api, show: Show) -> dict[str, Any]:
+def _play(api: Api, show: Show, edits: DemoEdits) -> dict[str, Any]:
     """Start the run, change it half-way, see it to its end; the run as it then is."""
     parsed, made = compiled(EXAMPLE / "workflow.yaml", load("cli"))
     ticket = json.loads((EXAMPLE / "ticket.json").read_bytes())
@@ -88,8 +89,10 @@ def _play(api: Api, show: Show) -> dict[str, Any]:
     if not show.output.is_live:
         show.put(Picture(made.plan).draw(Progress(run).label, show.output.out.width))
         show.heading("Its timeline: seconds, what ended, ▸ what began")
-    watching = watch_run(api, run, show.output, lambda _, told: show.put(told), _Change(api, show))
+    watching = watch_run(api, run, show.output, lambda _, told: show.put(told), edits)
     if show.output.is_live:
+        show.heading("Its edits")
+        show.put(Text("\n").join(edits.told))
         show.heading("The timeline: seconds, what ended, ▸ what began")
         show.put(Text("\n").join(watching.timeline))
     else:
@@ -98,45 +101,32 @@ def _play(api: Api, show: Show) -> dict[str, Any]:
     return dict(api.get(run_path(run)))
 
 
-class _Change:
-    """Adds a node and an edge to the run over HTTP, once, when half of it is done."""
+def _tell(show: Show) -> Callable[[Text, Watching], None]:
+    """How an edit is told: at once, or below the picture that is redrawn."""
 
-    def __init__(self, api: Api, show: Show) -> None:
-        self._api = api
-        self._show = show
+    def tell(line: Text, watching: Watching) -> None:
+        if show.output.is_live:
+            watching.note = line
+        else:
+            show.put(line)
 
-    def __call__(self, event: Mapping[str, Any], watching: Watching) -> None:
-        if any(node["node"] == CHANGED_AFTER and node["status"] == "completed" for node in event.get("nodes", ())):
-            run = watching.progress.run_id
-            done = self._api.patch(run_path(run), _operations())
-            told = f"✎ PATCH /api/v1/runs/{run}: node {_added()} added, revision {done['revision']}"
-            if self._show.output.is_live:
-                watching.note = Text(told, _CHANGED)
-            else:
-                self._show.put(Text(told, _CHANGED))
+    return tell
 
 
-def _operations() -> list[dict[str, Any]]:
-    operations: list[dict[str, Any]] = json.loads((EXAMPLE / "add-notification.json").read_bytes())
-    return operations
-
-
-def _added() -> str:
-    return str(next(added_nodes(_operations()))["id"])
-
-
-def judge(run: dict[str, Any], show: Show, seconds: float) -> None:
+def judge(run: dict[str, Any], edits: DemoEdits, show: Show, seconds: float) -> None:
     """Say what came of it, and how to go on; raises `typer.Exit` unless all went as it should."""
-    added = _added()
-    ended = run["nodes"].get(added, {"status": "not in its graph"})["status"]
-    passed = run["status"] == "COMPLETED" and ended == "completed"
+    wrong, added = edits.wrong(run), edits.added
     show.heading("The result")
     show.put(run_report(run))
-    told = f"{added}, added in revision {run['revision']} while it ran, is {ended}: {seconds:.1f} s in all."
-    show.put(Text(f"The run is {run['status']}; {told}", "bold green" if passed else "bold red"))
+    if wrong:
+        show.put(Text(f"Not as it should be: {'; '.join(wrong)}.", "bold red"))
+    else:
+        told = f"{added}, added while it ran, is completed; {seconds:.1f} s in all."
+        show.put(Text(f"The run is COMPLETED; {told}", "bold green"))
     if show.output.as_json:
-        show.output.document({"passed": passed, "seconds": round(seconds, 1), "added": added, "run": run})
-    if not passed:
+        told_json = {"passed": not wrong, "wrong": wrong, "seconds": round(seconds, 1), "added": added, "run": run}
+        show.output.document(told_json)
+    if wrong:
         raise typer.Exit(ExitCode.FAILED)
     show.heading("To go on, in two terminals")
     show.words(GO_ON.format(pointsman=_as_typed()))

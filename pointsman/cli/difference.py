@@ -42,7 +42,7 @@ def after(plan: Plan, found: Difference) -> Plan:
 
 def told_difference(plan: Plan, found: Difference, width: int) -> RenderableType:
     """The graph before and after, and a line for each change; one graph where its shape stays the same."""
-    lines = Text("\n").join(_lines(found))
+    lines = Text("\n").join(change_lines(found))
     if found.is_empty:
         return Text("The graph stays as it is.")
     marks = {node.id: REMOVED for node in found.nodes_removed} | {node.id: ADDED for node in found.nodes_added}
@@ -75,7 +75,8 @@ def _heading(text: str) -> Text:
     return Text(f"{text}:", "dim")
 
 
-def _lines(found: Difference) -> Iterator[Text]:
+def change_lines(found: Difference) -> Iterator[Text]:
+    """A line for each change."""
     yield from (_line(ADDED, f"node {node.id}", node.type or node.kind) for node in found.nodes_added)
     yield from (_line(REMOVED, f"node {node.id}", node.type or node.kind) for node in found.nodes_removed)
     for node in found.nodes_changed:

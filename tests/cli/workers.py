@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pointsman.worker import NonRetryable, Retryable, Task, Worker
@@ -27,3 +28,9 @@ async def second_time(task: Task) -> str:
 async def fail(task: Task) -> None:
     """Fail for good."""
     raise NonRetryable("it cannot be done", type="Impossible")
+
+
+@worker.handler("hold")
+async def hold(task: Task) -> None:
+    """Hold on to the task until its run is cancelled."""
+    await asyncio.Event().wait()
