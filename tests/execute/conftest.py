@@ -1,0 +1,5 @@
+"""What the shell does is the same on every store."""
+
+from tests.conformance.conftest import world
+
+__all__ = ["world"]
