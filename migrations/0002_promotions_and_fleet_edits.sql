@@ -44,6 +44,7 @@ CREATE TABLE fleet_edit_items (
     position integer NOT NULL,
     run_id text COLLATE "C" NOT NULL REFERENCES runs (run_id),
     state text COLLATE "C" NOT NULL DEFAULT 'pending',
+    tries integer NOT NULL DEFAULT 0,
     revision integer,
     code text,
     message text,
@@ -54,6 +55,7 @@ CREATE TABLE fleet_edit_items (
     CONSTRAINT fleet_edit_items_have_a_known_state CHECK (
         state IN ('pending', 'applying', 'applied', 'unchanged', 'ended', 'refused', 'failed')
     ),
+    CONSTRAINT fleet_edit_items_are_tried_first CHECK (state = 'pending' OR tries >= 1),
     CONSTRAINT fleet_edit_items_are_decided_at_some_time CHECK (
         (state IN ('pending', 'applying')) = (decided_at IS NULL)
     ),

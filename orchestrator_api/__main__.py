@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from orchestrator_api.app import create_app
 from orchestrator_api.deps import open_services
+from orchestrator_api.fleet_editor import FleetEditor
 from orchestrator_api.keys import keys_of
 from pointsman.base.errors import PointsmanError, ServerUnavailable
 from pointsman.service import Exit, Service
@@ -44,7 +45,8 @@ async def run(settings: Settings) -> Exit:
         async with open_services(service) as services:
             app = create_app(services, keys)
             log.info("api_listening", url=url_of(listener))
-            return await service.run({"http": lambda: serve(app, listener, service)})
+            editor = FleetEditor(services)
+            return await service.run({"http": lambda: serve(app, listener, service), "fleet": editor.run})
 
 
 async def serve(app: FastAPI, listener: socket.socket, service: Service) -> None:

@@ -10,7 +10,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from orchestrator_api import commands, edit_tokens, edits, events, health, patches, promote, runs, schema, workflows
+from orchestrator_api import (
+    commands,
+    edit_tokens,
+    edits,
+    events,
+    fleet,
+    health,
+    patches,
+    promote,
+    runs,
+    schema,
+    workflows,
+)
 from orchestrator_api.access import Access
 from orchestrator_api.answers import component
 from orchestrator_api.bodies import invalid
@@ -34,7 +46,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
-    for module in (workflows, runs, commands, patches, edits, promote, edit_tokens, events, schema, health):
+    for module in (workflows, runs, commands, patches, edits, promote, fleet, edit_tokens, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -17,6 +17,17 @@ from orchestrator_api.plans import Plans
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool, reaching_postgres
 from pointsman.adapters.postgres.documents import Documents
+from pointsman.adapters.postgres.fleet import (
+    Claimed,
+    Decision,
+    FleetEdit,
+    FleetEdits,
+    FleetItem,
+    FleetStatus,
+    HeldEdit,
+    ItemState,
+    NewFleetEdit,
+)
 from pointsman.adapters.postgres.idempotency import IdempotencyKeys
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.migrate import check_schema
@@ -39,7 +50,24 @@ from pointsman.settings import Settings
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Pool
 
-__all__ = ["Api", "Live", "Records", "RefusedPatch", "Services", "TakenPatch", "WorkflowVersion", "open_services"]
+__all__ = [
+    "Api",
+    "Claimed",
+    "Decision",
+    "FleetEdit",
+    "FleetItem",
+    "FleetStatus",
+    "HeldEdit",
+    "ItemState",
+    "Live",
+    "NewFleetEdit",
+    "Records",
+    "RefusedPatch",
+    "Services",
+    "TakenPatch",
+    "WorkflowVersion",
+    "open_services",
+]
 
 log = structlog.get_logger()
 
@@ -60,6 +88,7 @@ class Records(NamedTuple):
     plans: Plans
     runs: Runs
     patches: Patches
+    fleet: FleetEdits
     keys: IdempotencyKeys
     journal: PostgresJournal
     watch: JournalWatch
@@ -178,6 +207,7 @@ class Services:
                     Plans(documents),
                     Runs(pool),
                     Patches(pool),
+                    FleetEdits(pool),
                     IdempotencyKeys(pool),
                     PostgresJournal(pool),
                     watch,

@@ -13,5 +13,14 @@ _CHANCE_BITS: Final = 80
 
 def new_run_id(now: Millis) -> RunId:
     """A run id nobody has: `run_` and a ULID, so that ids sort by age."""
+    return RunId(f"run_{_ulid(now)}")
+
+
+def new_fleet_edit_id(now: Millis) -> str:
+    """An id for an edit of many runs, made likewise."""
+    return f"edit_{_ulid(now)}"
+
+
+def _ulid(now: Millis) -> str:
     number = now << _CHANCE_BITS | secrets.randbits(_CHANCE_BITS)
-    return RunId("run_" + "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5)))
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))

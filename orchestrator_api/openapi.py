@@ -13,6 +13,8 @@ from orchestrator_api.commands import CommandDone, CommandForm
 from orchestrator_api.edit_tokens import EditTokenForm, IssuedEditToken
 from orchestrator_api.edits import RevisionDifference
 from orchestrator_api.events import EventPage
+from orchestrator_api.fleet import FleetEditForm, FleetEditPage, FleetEditView, ResumeForm
+from orchestrator_api.fleet_preview import FleetPreview
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
 from orchestrator_api.preview import PatchPreview
@@ -31,6 +33,9 @@ ANSWERS: Final = (
     CommandDone,
     ErrorPage,
     EventPage,
+    FleetEditPage,
+    FleetEditView,
+    FleetPreview,
     IssuedEditToken,
     PatchDone,
     PatchLists,
@@ -45,7 +50,16 @@ ANSWERS: Final = (
     WorkflowDocument,
     WorkflowPage,
 )
-FORMS: Final = (CommandForm, Definition, EditTokenForm, PatchForm, PromoteForm, StartRun)
+FORMS: Final = (
+    CommandForm,
+    Definition,
+    EditTokenForm,
+    FleetEditForm,
+    PatchForm,
+    PromoteForm,
+    ResumeForm,
+    StartRun,
+)
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class PatchLists(msgspec.Struct, frozen=True):
     refused: tuple[PatchRefused, ...]
 
 
-class _Unchanged(Exception):
+class Unchanged(Exception):
     """The patch leaves the definition as it is."""
 
     def __init__(self, head: RunHead) -> None:
@@ -241,23 +241,23 @@ async def edit_run(services: Services, request: Request, body: bytes, sent: Sent
     return await once(services, request, body, lambda: _edit(services, sent, _committed))
 
 
-_Way: TypeAlias = "Callable[[Services, SentEdit, _Preparing], Awaitable[Response]]"
+_Way: TypeAlias = "Callable[[Services, SentEdit, Preparing], Awaitable[Response]]"
 
 
 async def _edit(services: Services, sent: SentEdit, way: _Way) -> Response:
     try:
-        return await way(services, sent, _Preparing(services, sent))
+        return await way(services, sent, Preparing(services, sent))
     except _Mismatch as other:
         told = f"run {sent.run_id} is at revision {other.revision}, not at {sent.if_match}; nothing was changed."
         return problem("API015", told, headers=etag(other.revision))
     except (EditRefused, InvalidDefinition) as wrong:
         refusal = _located(wrong, sent.within)
         if not sent.options.dry_run:
-            await _audit(services, sent, refusal)
+            await audit_refusal(services, sent, refusal)
         raise refusal from None
 
 
-async def _committed(services: Services, sent: SentEdit, preparing: _Preparing) -> Response:
+async def _committed(services: Services, sent: SentEdit, preparing: Preparing) -> Response:
     executor, options = services.live.executor, sent.options
     last: list[Verdict] = []
 
@@ -269,20 +269,20 @@ async def _committed(services: Services, sent: SentEdit, preparing: _Preparing) 
         change = await _open(
             services, sent, lambda allow: executor.edit(sent.run_id, preparing, allow, options.on_running, judge)
         )
-    except _Unchanged as same:
+    except Unchanged as same:
         verdict = nothing_done(same.head.plan)
         hold(verdict, options.plan_hash, sent.run_id)
         return await _confirmed(services, same.head.seq, _nothing_done(same.head, preparing.operations, verdict))
     return await _confirmed(services, change.seq, _done(change, last[0], preparing.warnings))
 
 
-async def _previewed(services: Services, sent: SentEdit, preparing: _Preparing) -> Response:
+async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -> Response:
     executor, options = services.live.executor, sent.options
     try:
         tried = await _open(
             services, sent, lambda allow: executor.preview(sent.run_id, preparing, allow, options.on_running)
         )
-    except _Unchanged as same:
+    except Unchanged as same:
         head, revision, verdict = same.head, same.head.revision, nothing_done(same.head.plan)
     else:
         head, revision, verdict = tried.run.head, tried.run.head.revision + 1, verdict_of(tried)
@@ -316,7 +316,7 @@ async def _open(services: Services, sent: SentEdit, work: Callable[[Allow | None
     raise gone
 
 
-class _Preparing:
+class Preparing:
     """Compiles a patch against whatever definition its run has."""
 
     def __init__(self, services: Services, sent: SentEdit) -> None:
@@ -337,7 +337,7 @@ class _Preparing:
         changed = await self._services.compiler.patched(document, self._becoming, current, sent.restored)
         made, self.operations = changed.made, changed.operations
         if made.definition == document:
-            raise _Unchanged(head)
+            raise Unchanged(head)
         if sent.rights is not None:
             await sent.rights.check(head, current, document, made, len(changed.operations))
         await self._limits.check(records, head, changed)
@@ -423,7 +423,7 @@ def _located(wrong: EditRefused | InvalidDefinition, within: str) -> EditRefused
     return type(wrong)(wrong.code, wrong.message, problems=problems)
 
 
-async def _audit(services: Services, sent: SentEdit, refusal: EditRefused | InvalidDefinition) -> None:
+async def audit_refusal(services: Services, sent: SentEdit, refusal: EditRefused | InvalidDefinition) -> None:
     """Write down that the patch was refused: the one trace it leaves."""
     problems = [located(found) for found in refusal.problems]
     await services.records.patches.record_refusal(

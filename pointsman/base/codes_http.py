@@ -186,6 +186,20 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "No token was made.",
         "Narrow the token you were given, and not one that has been narrowed again and again.",
     ),
+    "API060": Page(
+        "No such edit of a fleet",
+        "The workflow has no edit of that id; it may be one of another workflow.",
+        "Nothing was done.",
+        "Use the `Location` that the edit was answered with.",
+        404,
+    ),
+    "API061": Page(
+        "The edit of a fleet is over",
+        "It was cancelled or is complete, which is final.",
+        "Nothing was changed.",
+        "Ask for a new edit. Runs that have this one can be reverted one by one.",
+        409,
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

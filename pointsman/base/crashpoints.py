@@ -17,6 +17,7 @@ CrashPoint = Literal[
     "between_journal_and_ack",
     "between_accept_and_start",
     "between_final_row_and_cleanup",
+    "between_edit_and_item",
 ]
 CRASH_POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
 

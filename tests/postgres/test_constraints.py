@@ -33,7 +33,7 @@ LEGAL = f"""
     INSERT INTO fleet_edits (
         id, workflow, version, operations, description, by, on_running, rate_per_s, stop_on_error_share, runs, reach
     ) VALUES ('edit_1', 'triage', 1, '[]', '', 'ann', 'refuse', 10, 0.1, 1, 1);
-    INSERT INTO fleet_edit_items (edit, position, run_id) VALUES ('edit_1', 1, 'run_1');
+    INSERT INTO fleet_edit_items (edit, position, run_id, tries) VALUES ('edit_1', 1, 'run_1', 1);
 """
 
 
@@ -152,6 +152,7 @@ ILLEGAL = {
     "fleet_edit_items_run_id_fkey": fleet_item(run_id="'other'"),
     "fleet_edit_items_count_from_one": fleet_item(position="0"),
     "fleet_edit_items_have_a_known_state": fleet_item(state="'odd'", decided_at="1"),
+    "fleet_edit_items_are_tried_first": fleet_item(state="'applying'", tries="0"),
     "fleet_edit_items_are_decided_at_some_time": fleet_item(decided_at="1"),
     "fleet_edit_items_know_the_revision": fleet_item(state="'applied'", decided_at="1"),
     "fleet_edit_items_say_why": fleet_item(state="'refused'", decided_at="1", code="'EDT021'"),
