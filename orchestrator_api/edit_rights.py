@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from biscuit_auth import PublicKey
 
-from orchestrator_api.commands import DURABLE_S
 from orchestrator_api.compiling import Made
 from orchestrator_api.deps import Records, Services, TakenPatch
-from pointsman.base.errors import EditRefused, Problem, ServerUnavailable
+from orchestrator_api.revisions import first_plan, patches_up_to
+from pointsman.base.errors import EditRefused, Problem
 from pointsman.base.ids import Digest
 from pointsman.plan import Plan
 from pointsman.protocol.state import OpenToken, RunHead, Snapshot
-from pointsman.protocol.transition import decode_event
 from pointsman.rights.biscuit import holds
 from pointsman.rights.denials import denials, heading_denials, use_of
-from pointsman.rights.effect import Account, Effect, PastPatch, account_of
+from pointsman.rights.effect import Account, Effect, PastPatch, accounts_of
 from pointsman.rights.grant import Grant, holder_of, is_held_by
 
 
@@ -57,52 +57,33 @@ class EditRights:
             EditRefused: EDT060 to EDT069, with everything that it does not allow.
             ServerUnavailable: SRV062, the journal is behind, so what was used so far is not known.
         """
-        account = account_of(self.grant, await self._past(head))
+        accounts = accounts_of(self.grant, await self._past(head))
         problems = [
-            *denials(self.grant, account, old, made.plan, operations),
+            *denials(self.grant, accounts, old, made.plan, operations),
             *heading_denials(json.loads(document), json.loads(made.definition)),
         ]
-        if not problems and not self._biscuit_agrees(old, made.plan, account, operations):
+        if not problems and not self._biscuit_agrees(old, made.plan, accounts, operations):
             problems = [Problem("EDT069", "", "a check in the edit token itself is not met.")]
         if problems:
             raise _refusal(problems)
 
-    def _biscuit_agrees(self, old: Plan, new: Plan, account: Account, operations: int) -> bool:
-        use = use_of(Effect.between(old, new), account, operations)
+    def _biscuit_agrees(self, old: Plan, new: Plan, accounts: Sequence[Account], operations: int) -> bool:
+        use = use_of(Effect.between(old, new), accounts, operations)
         return holds(self._text, self._key, self.grant, use, self._services.clock.now())
 
     async def _past(self, head: RunHead) -> list[PastPatch]:
         """The run's patches up to its revision; none where no token of this task has sent any."""
         records = self._services.records
-        taken = await self._taken(records, head)
+        taken = await patches_up_to(records, head)
         senders = (holder_of(patch.by) for patch in taken)
         if not any(sender is not None and is_held_by(sender, self.grant.holders[0]) for sender in senders):
             return []
-        plans = [await self._plan(records, digest) for digest in await self._digests(records, taken)]
+        digests = [await first_plan(records, head.run_id), *(patch.plan for patch in taken)]
+        plans = [await self._plan(records, digest) for digest in digests]
         return [
             PastPatch(patch.by, _count(patch), Effect.between(before, after))
             for patch, before, after in zip(taken, plans[:-1], plans[1:], strict=True)
         ]
-
-    async def _taken(self, records: Records, head: RunHead) -> list[TakenPatch]:
-        count = head.revision - 1
-        taken = await records.patches.taken(head.run_id)
-        if len(taken) < count and await records.watch.wait_until(head.run_id, head.seq, DURABLE_S):
-            taken = await records.patches.taken(head.run_id)
-        if len(taken) < count:
-            raise ServerUnavailable(
-                "SRV062",
-                f"run {head.run_id} has been edited {count} times, and the journal knows of {len(taken)}: what the "
-                "edit token has used is unknown, and nothing was changed. Try again.",
-            )
-        return taken[:count]
-
-    async def _digests(self, records: Records, taken: list[TakenPatch]) -> list[Digest]:
-        """The plans that the run has had, the one it began with included."""
-        [first] = await records.journal.events(self.grant.run_id, 0, 1)
-        started = decode_event(first.body).started
-        assert started is not None, "the first event of a run says how it was started"
-        return [started.plan, *(patch.plan for patch in taken)]
 
     async def _plan(self, records: Records, digest: Digest) -> Plan:
         return (await records.plans.get(digest)).plan

@@ -82,8 +82,10 @@ def read(text: str, key: PublicKey) -> Grant:
     """
     biscuit = _opened(text, key)
     shares = [_share(biscuit, place) for place in range(1, biscuit.block_count())]
-    [granted] = _patient(AuthorizerBuilder()).build(biscuit).query(Rule(_GRANTED))
-    run, token, attempt, by, types, nodes, operations, until = granted.terms
+    granted = _patient(AuthorizerBuilder()).build(biscuit).query(Rule(_GRANTED))
+    if len(granted) != 1:
+        raise not_ours()  # signed with our key, and for something else
+    run, token, attempt, by, types, nodes, operations, until = granted[0].terms
     limits = Limits(frozenset(types.split()), nodes, operations, _millis(until))
     return Grant(RunId(run), TokenId(token), attempt, by, (Share(ROOT, limits), *shares))
 

@@ -7,7 +7,8 @@ would have run. What is decided is the effect of a patch on the plan, so no spel
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,32 +21,34 @@ from pointsman.rights.grant import Grant, Spent, Use
 from pointsman.rights.graph import Graph, goes_on, is_plain
 
 
-def use_of(effect: Effect, account: Account, operations: int) -> Use:
+def use_of(effect: Effect, accounts: Sequence[Account], operations: int) -> Use:
     """What a patch of so many operations would use."""
     formed = (*effect.added.values(), *effect.changed.values())
     return Use(
         frozenset(type_of(node) for node in formed),
-        tuple(Spent(spent.nodes + len(effect.added), spent.operations + operations) for spent in account.spent),
+        tuple(Spent(own.spent.nodes + len(effect.added), own.spent.operations + operations) for own in accounts),
     )
 
 
-def denials(grant: Grant, account: Account, old: Plan, new: Plan, operations: int) -> list[Problem]:
+def denials(grant: Grant, accounts: Sequence[Account], old: Plan, new: Plan, operations: int) -> list[Problem]:
     """Why a patch that makes `new` of `old` is not allowed; empty where it is.
 
     Args:
         grant: What the token says.
-        account: What the token has made of `old`, and used so far.
+        accounts: What each share of it has made of `old`, and used so far.
         old: The plan that the run has.
         new: The plan that the patch compiles to.
         operations: How many operations it has.
     """
-    effect = Effect.between(old, new)
-    return [
-        *_beyond_limits(grant, effect, use_of(effect, account, operations)),
-        *_changes_of_others(account, effect, old, new),
-        *_loops(account, effect, old, new),
-        *_Places(grant, account, effect, old, new).denials(),
+    effect, own = Effect.between(old, new), accounts[-1]
+    found = [
+        *_beyond_limits(grant, effect, use_of(effect, accounts, operations)),
+        *_changes_of_others(own, effect, old, new),
+        *_loops(own, effect, old, new),
+        # Each giver's own counts as its holder's neighbour: what is allowed beside it must be allowed without it, too.
+        *chain.from_iterable(_Places(grant, account, effect, old, new).denials() for account in accounts),
     ]
+    return list(dict.fromkeys(found))
 
 
 def heading_denials(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Problem]:

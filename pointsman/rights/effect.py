@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from pointsman.base.ids import EdgeId, NodeId
@@ -46,37 +46,34 @@ class PastPatch(NamedTuple):
 
 
 class Account(NamedTuple):
-    """What is a token's own in a run, and what it has used, for each share of it."""
+    """What a holder, and those it handed its token on to, have made of a run and used for it."""
 
     nodes: frozenset[NodeId]
     edges: frozenset[EdgeId]
-    spent: tuple[Spent, ...]
+    spent: Spent
 
 
-def account_of(grant: Grant, past: Iterable[PastPatch]) -> Account:
+def account_of(holder: str, past: Iterable[PastPatch]) -> Account:
     """Add up the patches of a run, oldest first.
 
-    What the holder added is its own until somebody else has changed it or taken it away.
+    What a holder added is its own until somebody else has changed it or taken it away.
     """
     nodes: set[NodeId] = set()
     edges: set[EdgeId] = set()
-    spent = [Spent() for _ in grant.shares]
-    for patch in past:
-        holder = holder_of(patch.by)
-        is_own = holder is not None and is_held_by(holder, grant.holders[-1])
-        _own(nodes, patch.effect.added.keys(), patch.effect.changed.keys(), patch.effect.removed, is_own=is_own)
-        _own(
-            edges,
-            patch.effect.added_edges.keys(),
-            patch.effect.changed_edges.keys(),
-            patch.effect.removed_edges,
-            is_own=is_own,
-        )
-        for place, name in enumerate(grant.holders):
-            if holder is not None and is_held_by(holder, name):
-                before = spent[place]
-                spent[place] = Spent(before.nodes + len(patch.effect.added), before.operations + patch.operations)
-    return Account(frozenset(nodes), frozenset(edges), tuple(spent))
+    added = operations = 0
+    for by, count, effect in past:
+        sender = holder_of(by)
+        is_own = sender is not None and is_held_by(sender, holder)
+        _own(nodes, effect.added, effect.changed, effect.removed, is_own=is_own)
+        _own(edges, effect.added_edges, effect.changed_edges, effect.removed_edges, is_own=is_own)
+        if is_own:
+            added, operations = added + len(effect.added), operations + count
+    return Account(frozenset(nodes), frozenset(edges), Spent(added, operations))
+
+
+def accounts_of(grant: Grant, past: Sequence[PastPatch]) -> tuple[Account, ...]:
+    """The account of each share of a token, that of its holder last."""
+    return tuple(account_of(holder, past) for holder in grant.holders)
 
 
 def _own(own: set[Id], added: Iterable[Id], changed: Iterable[Id], removed: Iterable[Id], *, is_own: bool) -> None:

@@ -44,52 +44,59 @@ def test_only_the_types_of_the_token_may_be_added() -> None:
 def test_a_type_cannot_be_smuggled_in_by_changing_an_own_node() -> None:
     # Given a node that the token added
     grant, old = a_grant(), extended(BASE, task("x"), "plan->x")
-    account = accounted(grant, ("", BASE), (grant.by, old))
+    accounts = accounted(grant, ("", BASE), (grant.by, old))
     # When it is given a type that is not allowed, and one that is
     for kind, found in (("agent", [("EDT060", "/nodes/x/type")]), ("http", [])):
         # Then only the latter passes
-        assert codes(changed(old, "x", type=kind), old=old, grant=grant, account=account) == found
+        assert codes(changed(old, "x", type=kind), old=old, grant=grant, accounts=accounts) == found
 
 
 def test_nodes_are_counted_over_all_patches_of_the_token() -> None:
     # Given a token for two nodes, of which it has added both and taken one away again
     grant = a_grant("plan", limited(nodes=2))
     one, two = extended(BASE, task("x"), "plan->x"), extended(BASE, task("x"), task("y"), "plan->x->y")
-    account = accounted(grant, ("", BASE), (grant.by, one), (grant.by, two), (grant.by, one))
+    accounts = accounted(grant, ("", BASE), (grant.by, one), (grant.by, two), (grant.by, one))
     # When it adds another
-    found = codes(extended(one, task("z"), "plan->z"), old=one, grant=grant, account=account)
+    found = codes(extended(one, task("z"), "plan->z"), old=one, grant=grant, accounts=accounts)
     # Then it is one too many
     assert found == [("EDT061", "/nodes")]
     # While edges may still be added
-    assert codes(extended(one, "x->report"), old=one, grant=grant, account=account) == []
+    assert codes(extended(one, "x->report"), old=one, grant=grant, accounts=accounts) == []
 
 
 def test_operations_are_counted_over_all_patches_of_the_token() -> None:
     grant = a_grant("plan", limited(operations=5))
     old = extended(BASE, task("x"), "plan->x")
-    account = accounted(grant, ("", BASE), (grant.by, old), operations=3)
-    assert codes(extended(old, "x->report"), old=old, grant=grant, account=account, operations=2) == []
-    assert codes(old, old=old, grant=grant, account=account, operations=3) == [("EDT062", "")]
+    accounts = accounted(grant, ("", BASE), (grant.by, old), operations=3)
+    assert codes(extended(old, "x->report"), old=old, grant=grant, accounts=accounts, operations=2) == []
+    assert codes(old, old=old, grant=grant, accounts=accounts, operations=3) == [("EDT062", "")]
 
 
 def test_patches_of_others_are_not_counted() -> None:
     # Given patches by a key, by another task's token, and by one of the same node in another pass
     grant = a_grant("plan", limited(nodes=1, operations=1))
     one, two = extended(BASE, task("x"), "plan->x"), extended(BASE, task("x"), task("y"), "plan->x->y")
-    account = accounted(grant, ("", BASE), ("ann", one), (a_grant("planner").by, two), (a_grant("other").by, two))
+    accounts = accounted(grant, ("", BASE), ("ann", one), (a_grant("planner").by, two), (a_grant("other").by, two))
     # Then the token has used nothing, and owns nothing
-    assert (account.nodes, account.edges, account.spent[0].nodes, account.spent[0].operations) == (set(), set(), 0, 0)
-    assert codes(extended(two, task("z"), "plan->z"), old=two, grant=grant, account=account) == []
+    assert (accounts[-1].nodes, accounts[-1].edges, accounts[0].spent.nodes, accounts[0].spent.operations) == (
+        set(),
+        set(),
+        0,
+        0,
+    )
+    assert codes(extended(two, task("z"), "plan->z"), old=two, grant=grant, accounts=accounts) == []
 
 
 def test_every_token_of_one_task_draws_on_the_same_account() -> None:
     # Given a patch by a token of the first attempt
     first, second = a_grant("plan", limited(nodes=1)), a_grant("plan", limited(nodes=1), attempt=2)
     old = extended(BASE, task("x"), "plan->x")
-    account = accounted(second, ("", BASE), (first.by, old))
+    accounts = accounted(second, ("", BASE), (first.by, old))
     # Then one of the second attempt may take back what that added, and has no node left to add
-    assert codes(BASE, old=old, grant=second, account=account) == []
-    assert codes(extended(old, task("y"), "plan->y"), old=old, grant=second, account=account) == [("EDT061", "/nodes")]
+    assert codes(BASE, old=old, grant=second, accounts=accounts) == []
+    assert codes(extended(old, task("y"), "plan->y"), old=old, grant=second, accounts=accounts) == [
+        ("EDT061", "/nodes")
+    ]
 
 
 def test_what_a_share_was_narrowed_to_is_counted_for_it_alone() -> None:
@@ -101,7 +108,7 @@ def test_what_a_share_was_narrowed_to_is_counted_for_it_alone() -> None:
     more = extended(old, task("y"), "plan->y")
     # When the first has used its node
     found = {
-        grant.by: only(codes(more, old=old, grant=grant, account=accounted(grant, *steps)))
+        grant.by: only(codes(more, old=old, grant=grant, accounts=accounted(grant, *steps)))
         for grant in (ours, one, other)
     }
     # Then it has no other, while the second and the task itself have
@@ -110,7 +117,7 @@ def test_what_a_share_was_narrowed_to_is_counted_for_it_alone() -> None:
     more_steps = (*steps, (other.by, more), (ours.by, extended(more, task("z"), "plan->z")))
     full = more_steps[-1][1]
     last = extended(full, task("w"), "plan->w")
-    assert only(codes(last, old=full, grant=ours, account=accounted(ours, *more_steps))) == {"EDT061"}
+    assert only(codes(last, old=full, grant=ours, accounts=accounted(ours, *more_steps))) == {"EDT061"}
 
 
 def test_a_holder_may_not_touch_what_its_giver_added() -> None:
@@ -119,13 +126,13 @@ def test_a_holder_may_not_touch_what_its_giver_added() -> None:
     old = extended(BASE, task("x"), "plan->x")
     steps = ("", BASE), (ours.by, old)
     # Then the task may take the node back, and the other may not
-    assert codes(BASE, old=old, grant=ours, account=accounted(ours, *steps)) == []
-    found = codes(BASE, old=old, grant=theirs, account=accounted(theirs, *steps))
+    assert codes(BASE, old=old, grant=ours, accounts=accounted(ours, *steps)) == []
+    found = codes(BASE, old=old, grant=theirs, accounts=accounted(theirs, *steps))
     assert found == [("EDT066", "/nodes/x"), ("EDT066", "/edges/plan->x")]
     # While the task may change what the other added
     added = extended(old, task("y"), "x->y")
-    account = accounted(ours, *steps, (theirs.by, added))
-    assert codes(without(added, "y"), old=added, grant=ours, account=account) == []
+    accounts = accounted(ours, *steps, (theirs.by, added))
+    assert codes(without(added, "y"), old=added, grant=ours, accounts=accounts) == []
 
 
 @pytest.mark.parametrize(
@@ -190,12 +197,12 @@ def test_an_edge_that_was_no_way_around_cannot_be_made_one() -> None:
     grant = a_grant()
     old = plan(*(task(name) for name in ("plan", "report", "alarm")), "plan->report", edge("plan->alarm", on="error"))
     added = extended(old, task("x"), "plan->x->report")
-    account = accounted(grant, ("", old), (grant.by, added))
+    accounts = accounted(grant, ("", old), (grant.by, added))
     assert codes(added, old=old) == []
     # When it is hung behind the handler of a failure instead, in whose case `report` would not run
     moved = extended(without(added, "plan->x"), "alarm->x")
     # Then that is denied, although the edge into `report` is as it was
-    assert codes(moved, old=added, grant=grant, account=account) == [("EDT065", "/edges/x->report")]
+    assert codes(moved, old=added, grant=grant, accounts=accounts) == [("EDT065", "/edges/x->report")]
 
 
 @pytest.mark.parametrize(
@@ -226,25 +233,25 @@ def test_an_edge_of_others_cannot_be_led_elsewhere() -> None:
 
 def test_what_the_token_added_may_be_changed_and_removed() -> None:
     grant, old = a_grant(), extended(BASE, task("x"), task("y"), "plan->x->y")
-    account = accounted(grant, ("", BASE), (grant.by, old))
+    accounts = accounted(grant, ("", BASE), (grant.by, old))
     for new in (BASE, without(old, "y"), without(old, "x->y", "y"), changed(old, "y", config=1)):
-        assert codes(new, old=old, grant=grant, account=account) == []
+        assert codes(new, old=old, grant=grant, accounts=accounts) == []
     # But no node of it may be cut off, since it would begin at once
-    assert codes(without(old, "x->y"), old=old, grant=grant, account=account) == [("EDT063", "/nodes/y")]
+    assert codes(without(old, "x->y"), old=old, grant=grant, accounts=accounts) == [("EDT063", "/nodes/y")]
 
 
 def test_what_others_have_changed_since_is_the_tokens_no_more() -> None:
     # Given a node that the token added and somebody else changed, and one that somebody took away and brought back
     grant, added = a_grant(), extended(BASE, task("x"), task("y"), "plan->x->y")
     altered = changed(added, "x", config={"careful": True})
-    account = accounted(
+    accounts = accounted(
         grant, ("", BASE), (grant.by, added), ("ann", altered), ("ann", without(altered, "y")), ("ann", altered)
     )
     # Then the token can change neither
-    assert account.nodes == set()
-    found = codes(changed(altered, "x", config=None), old=altered, grant=grant, account=account)
+    assert accounts[-1].nodes == set()
+    found = codes(changed(altered, "x", config=None), old=altered, grant=grant, accounts=accounts)
     assert found == [("EDT066", "/nodes/x")]
-    assert ("EDT066", "/nodes/y") in codes(without(altered, "y"), old=altered, grant=grant, account=account)
+    assert ("EDT066", "/nodes/y") in codes(without(altered, "y"), old=altered, grant=grant, accounts=accounts)
 
 
 def test_no_token_adds_a_loop() -> None:
@@ -323,10 +330,10 @@ def test_what_a_definition_says_beside_its_graph_stays() -> None:
 def test_edges_by_ids_of_their_own_are_known_again() -> None:
     # Given an edge of the token's with an id of its own
     grant, old = a_grant(), extended(BASE, task("x"), edge("plan->x", name="mine"))
-    account = accounted(grant, ("", BASE), (grant.by, old))
-    assert account.edges == {EdgeId("mine")}
+    accounts = accounted(grant, ("", BASE), (grant.by, old))
+    assert accounts[-1].edges == {EdgeId("mine")}
     # Then it may be led to another node of the token's, but not to one of others
     onwards = extended(without(old, "mine"), task("y"), edge("plan->y", name="mine"), "y->x")
-    assert codes(onwards, old=old, grant=grant, account=account) == []
+    assert codes(onwards, old=old, grant=grant, accounts=accounts) == []
     astray = extended(without(old, "mine"), edge("plan->publish", name="mine"), edge("plan->x"))
-    assert codes(astray, old=old, grant=grant, account=account) == [("EDT065", "/edges/mine")]
+    assert codes(astray, old=old, grant=grant, accounts=accounts) == [("EDT065", "/edges/mine")]

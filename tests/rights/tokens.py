@@ -12,7 +12,7 @@ from pointsman.base.ids import Millis, RunId, TokenId
 from pointsman.plan import Plan
 from pointsman.rights.biscuit import ROOT
 from pointsman.rights.denials import denials
-from pointsman.rights.effect import Account, Effect, PastPatch, account_of
+from pointsman.rights.effect import Account, Effect, PastPatch, accounts_of
 from pointsman.rights.grant import CONTROL, Grant, Limits, Share
 from tests.support.plans import edge, plan, task
 
@@ -52,21 +52,24 @@ def without(old: Plan, *gone: str) -> Plan:
     return plan(*nodes, *edges)
 
 
-def accounted(grant: Grant, *steps: tuple[str, Plan], operations: int = 1) -> Account:
+def accounted(grant: Grant, *steps: tuple[str, Plan], operations: int = 1) -> tuple[Account, ...]:
     """What a run's patches come to: the plan it began with, then each patch by who sent it and what it led to."""
-    plans = [kept for _, kept in steps]
-    effects = (Effect.between(*pair) for pair in pairwise(plans))
-    return account_of(
-        grant, [PastPatch(by, operations, effect) for (by, _), effect in zip(steps[1:], effects, strict=True)]
-    )
+    effects = [Effect.between(*pair) for pair in pairwise(kept for _, kept in steps)]
+    senders = [by for by, _ in steps[1:]]
+    return accounts_of(grant, [PastPatch(by, operations, effect) for by, effect in zip(senders, effects, strict=True)])
 
 
 def codes(
-    new: Plan, *, old: Plan = BASE, grant: Grant | None = None, account: Account | None = None, operations: int = 1
+    new: Plan,
+    *,
+    old: Plan = BASE,
+    grant: Grant | None = None,
+    accounts: tuple[Account, ...] | None = None,
+    operations: int = 1,
 ) -> list[tuple[str, str]]:
     """Why a patch is denied: the codes, each with its pointer."""
     held = grant or a_grant()
-    told = denials(held, account or accounted(held, ("", old)), old, new, operations)
+    told = denials(held, accounts or accounted(held, ("", old)), old, new, operations)
     return [(problem.code, problem.pointer) for problem in told]
 
 
