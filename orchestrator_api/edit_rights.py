@@ -9,10 +9,11 @@ from typing import Any
 from biscuit_auth import PublicKey
 
 from orchestrator_api.compiling import Made
-from orchestrator_api.deps import Records, Services, TakenPatch
+from orchestrator_api.deps import Services, TakenPatch
 from orchestrator_api.revisions import first_plan, patches_up_to
 from pointsman.base.errors import EditRefused, Problem
-from pointsman.base.ids import Digest
+from pointsman.base.ids import NodeId, split_token
+from pointsman.edit.effect import Effect as RunEffect
 from pointsman.plan import Plan
 from pointsman.protocol.state import OpenToken, RunHead, Snapshot
 from pointsman.rights.biscuit import holds
@@ -29,6 +30,7 @@ class EditRights:
         self._text = text
         self._key = key
         self.grant = grant
+        self._own: frozenset[NodeId] = frozenset()
 
     def allow(self, run: Snapshot) -> None:
         """Make sure that the attempt the token was issued for is still out. Raises `EditRefused` API042."""
@@ -58,12 +60,30 @@ class EditRights:
             ServerUnavailable: SRV062, the journal is behind, so what was used so far is not known.
         """
         accounts = accounts_of(self.grant, await self._past(head))
+        self._own = accounts[-1].nodes
         problems = [
             *denials(self.grant, accounts, old, made.plan, operations),
             *heading_denials(json.loads(document), json.loads(made.definition)),
         ]
         if not problems and not self._biscuit_agrees(old, made.plan, accounts, operations):
             problems = [Problem("EDT069", "", "a check in the edit token itself is not met.")]
+        if problems:
+            raise _refusal(problems)
+
+    def judge(self, effect: RunEffect) -> None:
+        """Make sure that what a patch does to its run ends or repeats no activation of a node that others have made.
+
+        Structure cannot show that: the patch may have been sent with `on_running`. Comes after `check`.
+
+        Raises:
+            EditRefused: EDT066.
+        """
+        problems = [
+            Problem("EDT066", f"/nodes/{split_token(token)[1]}", f"`{token}` was begun, and would be {what}.")
+            for what, tokens in (("taken back", effect.cancelled), ("begun anew", effect.restarted))
+            for token in tokens
+            if split_token(token)[1] not in self._own
+        ]
         if problems:
             raise _refusal(problems)
 
@@ -79,14 +99,11 @@ class EditRights:
         if not any(sender is not None and is_held_by(sender, self.grant.holders[0]) for sender in senders):
             return []
         digests = [await first_plan(records, head.run_id), *(patch.plan for patch in taken)]
-        plans = [await self._plan(records, digest) for digest in digests]
+        plans = [(await records.plans.get(digest)).plan for digest in digests]
         return [
             PastPatch(patch.by, _count(patch), Effect.between(before, after))
             for patch, before, after in zip(taken, plans[:-1], plans[1:], strict=True)
         ]
-
-    async def _plan(self, records: Records, digest: Digest) -> Plan:
-        return (await records.plans.get(digest)).plan
 
 
 def is_out(state: OpenToken | None, attempt: int) -> bool:

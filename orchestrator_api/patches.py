@@ -262,7 +262,7 @@ async def _committed(services: Services, sent: SentEdit, preparing: Preparing) -
     last: list[Verdict] = []
 
     def judge(tried: Tried) -> None:
-        last[:] = [verdict_of(tried)]
+        last[:] = [_judged(sent, tried)]
         hold(last[0], options.plan_hash, sent.run_id)
 
     try:
@@ -285,7 +285,7 @@ async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -
     except Unchanged as same:
         head, revision, verdict = same.head, same.head.revision, nothing_done(same.head.plan)
     else:
-        head, revision, verdict = tried.run.head, tried.run.head.revision + 1, verdict_of(tried)
+        head, revision, verdict = tried.run.head, tried.run.head.revision + 1, _judged(sent, tried)
     hold(verdict, options.plan_hash, sent.run_id)
     told = PatchPreview(
         sent.run_id,
@@ -299,6 +299,14 @@ async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -
         verdict.plan_hash,
     )
     return answer(told, headers=etag(head.revision))
+
+
+def _judged(sent: SentEdit, tried: Tried) -> Verdict:
+    """What an edit does, once it is clear that its sender may do that."""
+    verdict = verdict_of(tried)
+    if sent.rights is not None:
+        sent.rights.judge(verdict.effect)
+    return verdict
 
 
 async def _open(services: Services, sent: SentEdit, work: Callable[[Allow | None], Awaitable[T]]) -> T:

@@ -9,13 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-from biscuit_auth import KeyPair
+from biscuit_auth import Biscuit, BlockBuilder, KeyPair
 from pydantic import SecretStr
 
 from pointsman.base.errors import SettingsError
 from pointsman.base.ids import RunId, TokenId
 from pointsman.protocol.signal import WorkerLost
-from pointsman.rights.biscuit import mint, narrow
+from pointsman.rights.biscuit import key_in, mint, narrow
 from pointsman.rights.grant import PREFIX, Limits
 from pointsman.rights.signing_key import FILE
 from pointsman.settings import EditSettings, Settings
@@ -35,6 +35,7 @@ PLANNED = {
     ],
     "edges": [{"from": "begin", "to": "plan"}, {"from": "begin", "to": "other"}, {"from": "plan", "to": "report"}],
 }
+QUOTED = {"id": "a" * 16, "allowed": {'agent", "http'}}
 
 
 def adding(name: str, *, behind: str = "plan", before: str | None = "report", **form: Any) -> list[dict[str, Any]]:
@@ -312,6 +313,99 @@ async def test_what_a_token_does_not_allow_changes_nothing(room: Room) -> None:
         assert row["problems"] == answered.json()["errors"]
 
 
+RACED = {
+    "name": "raced",
+    "nodes": [
+        *(
+            {"id": name, "type": kind}
+            for name, kind in (("plan", "agent"), ("fast", "function"), ("after", "function"))
+        ),
+        {"id": "first", "type": "function", "join": "any"},
+    ],
+    "edges": [{"from": "plan", "to": "first"}, {"from": "fast", "to": "first"}, {"from": "first", "to": "after"}],
+}
+
+
+async def test_no_token_ends_what_others_have_begun(room: Room) -> None:
+    # Given a task that is still out, while a node behind it was reached by another way and is running
+    run_id = await room.start(RACED)
+    await room.complete(run_id, "fast")
+    await room.journal(run_id, (await room.complete(run_id, "first")).seq)
+    token = await token_for(room, run_id)
+    before = await stored(room)
+    operations = adding("dig", behind="first", before="after")
+    for query in ({"on_running": "cancel"}, {"on_running": "restart"}, {}):
+        # When it would have that node wait for another, and its task taken back
+        answered = await room.post(
+            f"/runs/{run_id}/patch", {"operations": operations}, headers=bearer(token), params=query
+        )
+        # Then that is denied or, where nothing is to be taken back, refused
+        assert answered.status_code in (403, 409), answered.text
+        assert await stored(room) == before
+    cancel = {"on_running": "cancel"}
+    denied = await room.post(f"/runs/{run_id}/patch", {"operations": operations}, headers=bearer(token), params=cancel)
+    assert told(denied) == (403, "EDT066")
+    previewed = await room.post(
+        f"/runs/{run_id}/patch", {"operations": operations}, headers=bearer(token), params=cancel | {"dry_run": "true"}
+    )
+    assert told(previewed) == (403, "EDT066")
+    # While what the token has added itself may be taken back
+    assert (await send(room, run_id, token, adding("mine", behind="first", before=None))).status_code == 200
+    gone = [{"op": "remove", "path": "/edges/first->mine"}, {"op": "remove", "path": "/nodes/mine"}]
+    taken_back = await room.post(f"/runs/{run_id}/patch", {"operations": gone}, headers=bearer(token), params=cancel)
+    assert (taken_back.status_code, len(taken_back.json()["cancelled"])) == (200, 1)
+
+
+async def test_a_pattern_is_held_to_the_same_as_its_operations(room: Room) -> None:
+    run_id = await planning(room)
+    token = await token_for(room, run_id)
+    node = {"id": "dig", "type": "agent"}
+    before = await stored(room)
+    # Given patterns that would change or remove what others have made
+    for pattern, found in (
+        ({"pattern": "insert_between", "from": "plan", "to": "report", "node": node}, {"EDT066"}),
+        ({"pattern": "delete", "nodes": "report"}, {"EDT066"}),
+        ({"pattern": "wrap_with_retry", "nodes": "report", "retry": {"max_attempts": 2}}, {"EDT060", "EDT066"}),
+        ({"pattern": "insert_parallel", "to": "other", "node": node}, {"EDT063"}),
+    ):
+        answered = await room.post(f"/runs/{run_id}/edits", pattern, headers=bearer(token))
+        # Then they are denied
+        assert {error["code"] for error in answered.json()["errors"]} == found
+        await assert_denied(room, run_id, answered, 403, answered.json()["code"], before)
+    # While one that adds behind the task is taken
+    between = {"pattern": "insert_parallel", "to": "report", "node": node}
+    answered = await room.post(f"/runs/{run_id}/edits", between, headers=bearer(token))
+    assert answered.status_code == 200, answered.text
+
+
+async def test_a_merge_patch_is_held_to_its_effect(room: Room) -> None:
+    run_id = await planning(room)
+    token = await token_for(room, run_id)
+    media = {"Content-Type": "application/merge-patch+json"}
+    before = await stored(room)
+    answered = await room.client.patch(f"/api/v1/runs/{run_id}", json={"name": "mine"}, headers=bearer(token) | media)
+    await assert_denied(room, run_id, answered, 403, "EDT066", before)
+
+
+async def test_a_preview_is_held_to_what_the_token_allows(room: Room) -> None:
+    # Given a token for one node
+    run_id = await planning(room)
+    token = await token_for(room, run_id, nodes=1)
+    dry = {"dry_run": "true"}
+    before = await stored(room)
+    # Then it may look at what an edit would do, as often as it likes
+    for _ in range(2):
+        shown = await room.post(
+            f"/runs/{run_id}/patch", {"operations": adding("one")}, headers=bearer(token), params=dry
+        )
+        assert (shown.status_code, shown.json()["revision"]) == (200, 2)
+    # But at nothing that it may not do
+    two = adding("one") + adding("two")
+    denied = await room.post(f"/runs/{run_id}/patch", {"operations": two}, headers=bearer(token), params=dry)
+    assert told(denied) == (403, "EDT061")
+    assert await stored(room) == before
+
+
 async def test_counts_hold_over_many_patches(room: Room) -> None:
     # Given a token for two nodes
     run_id = await planning(room)
@@ -416,6 +510,22 @@ async def test_a_narrowed_token_does_less_and_never_more(room: Room) -> None:
     by = [patch["by"] for patch in (await room.get(f"/runs/{run_id}/patches")).json()["taken"]]
     assert by[0].startswith("edit token :plan~")
     assert by[1] == "edit token :plan (attempt 1, local)"
+
+
+async def test_a_share_that_only_looks_like_ours_has_biscuit_against_it(settings: Settings) -> None:
+    # Given a token handed on by other means: its one type has quotes in it, and is printed as if it were two
+    edits = EditSettings(token_types=("http",))
+    async with room_on(settings.model_copy(update={"edits": edits})) as room, journalled(room):
+        run_id = await planning(room)
+        token = await token_for(room, run_id)
+        block = BlockBuilder("share({id}); check if types($types), {allowed}.contains($types)", QUOTED)
+        biscuit = Biscuit.from_base64(token.removeprefix(PREFIX), key_in(token))
+        forged = PREFIX + biscuit.append(block).to_base64()
+        before = await stored(room)
+        # When it is used
+        answered = await send(room, run_id, forged, adding("dig"))
+        # Then Biscuit's own evaluation has the last word
+        await assert_denied(room, run_id, answered, 403, "EDT069", before)
 
 
 async def test_an_edit_token_of_a_pass_counts_for_that_pass(room: Room) -> None:
