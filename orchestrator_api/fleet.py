@@ -178,10 +178,12 @@ async def cancel_fleet_edit(name: WorkflowPath, edit_id: FleetEditPath, request:
     openapi_extra=takes(ResumeForm, {"whatever refuses": {"stop_on_error_share": 1}}, required=False),
 )
 async def resume_fleet_edit(name: WorkflowPath, edit_id: FleetEditPath, request: Request, services: Api) -> Response:
-    """Go on behind the canary, or after it stopped; errors are counted anew, runs that failed are tried again."""
+    """Go on behind the canary, or after it stopped; errors are counted anew, runs that failed are tried again.
+
+    One that is running goes on, with the share of errors that is said."""
     form = parsed_form(ResumeForm, await read_optional(request))
-    edit = await _found(services, name, edit_id)
-    if edit.status != "running" and not await services.records.fleet.resume(edit_id, form.stop_on_error_share):
+    await _found(services, name, edit_id)
+    if not await services.records.fleet.resume(edit_id, form.stop_on_error_share):
         raise _over(await _found(services, name, edit_id), "resumed")
     return answer(await _view(services, await _found(services, name, edit_id)))
 

@@ -150,7 +150,7 @@ class FleetEdits:
     async def resume(self, edit: str, stop_on_error_share: float | None = None) -> bool:
         """Go on behind the canary, or behind what was too many errors; those that failed are tried again.
 
-        False where the edit neither waits nor was stopped.
+        False where the edit is over.
         """
         with reaching_postgres():
             async with self._pool.acquire() as connection, connection.transaction():

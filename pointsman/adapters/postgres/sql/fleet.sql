@@ -57,7 +57,7 @@ UPDATE fleet_edits SET
     stop_on_error_share = coalesce($2, stop_on_error_share),
     decided = 0,
     errors = 0
-WHERE id = $1 AND status IN ('waiting', 'stopped')
+WHERE id = $1 AND status IN ('running', 'waiting', 'stopped')
 RETURNING id;
 
 -- name: retry_failed_fleet_items
