@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -28,7 +29,7 @@ async def orders(room: Room) -> None:
 async def test_every_command_of_the_fleet_page_is_answered_as_it_says(room: Room) -> None:
     blocks: list[tuple[str, str]] = BLOCK.findall(PAGE.read_text())
     place = ""
-    for (language, text), (_, answer) in zip(blocks, blocks[1:], strict=False):
+    for (language, text), (_, answer) in pairwise(blocks):
         if language != "bash":
             continue
         # When a command is sent, with the id that the edit was given
