@@ -24,7 +24,7 @@ from pointsman.worker.secrets import Secrets
 from tests.api.conftest import database, migrated_template, pool, room, settings
 from tests.api.room import Room, journalled, room_on
 from tests.api.test_access import with_api
-from tests.api.test_edit_tokens import adding, planning
+from tests.api.token_holders import adding, planning
 from tests.rights.tokens import a_grant
 from tests.worker.wire_tasks import Shelf, wire_task
 
