@@ -104,19 +104,20 @@ class Compiler:
         return Changed(self._patched(before, after, current), before, after, tuple(operations), undone)
 
     def _patched(self, before: Document, after: Document, current: Plan) -> Made:
-        made = self._made(after, "json", current.name)
-        if _limits(json.loads(made.definition)) != _limits(before):
-            return made
         # The installation's limits may be others than when the run was accepted; that is no change to the run.
-        plan = structs.replace(made.plan, guards=current.guards)
-        return made._replace(plan=plan, encoded=encode_plan(plan))
+        guards = current.guards if _limits(after) == _limits(before) else None
+        return self._made(after, "json", current.name, guards)
 
     async def _beside(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _made(self, source: bytes | dict[str, Any], media: Media, name: str | None) -> Made:
+    def _made(
+        self, source: bytes | dict[str, Any], media: Media, name: str | None, guards: Guards | None = None
+    ) -> Made:
         parsed, compiled = compile_source(source, self.engine, media=media, name=name)
         plan = self._limited(parsed, compiled)
+        if guards is not None:
+            plan = structs.replace(plan, guards=guards)
         return Made(encoded(parsed.document), plan, encode_plan(plan), compiled.warnings)
 
     def _limited(self, parsed: Parsed, compiled: Compiled) -> Plan:
@@ -136,8 +137,10 @@ def encoded(document: dict[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _limits(document: dict[str, Any]) -> object:
-    return (document.get("metadata") or {}).get("limits")
+def _limits(document: Document) -> object:
+    """The limits of a definition whose form may be wrong."""
+    about = document.get("metadata")
+    return about.get("limits") if isinstance(about, dict) else None
 
 
 def _narrowed(guards: Guards, limits: LimitSettings) -> Guards:

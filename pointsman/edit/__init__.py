@@ -2,5 +2,6 @@
 
 from pointsman.edit.compliance import OnRunning
 from pointsman.edit.edit import Editing, ReplayDiverged, edit
+from pointsman.edit.replay import Replay
 
-__all__ = ["Editing", "OnRunning", "ReplayDiverged", "edit"]
+__all__ = ["Editing", "OnRunning", "Replay", "ReplayDiverged", "edit"]

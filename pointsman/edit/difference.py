@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,6 +14,7 @@ from pointsman.definition.positions import escape
 from pointsman.plan import Edge, Node, Plan
 
 Id = TypeVar("Id", NodeId, EdgeId)
+_FREE: Final = ("config", "metadata")
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -86,12 +87,22 @@ def _changed(
     before: Mapping[Id, msgspec.Struct], after: Mapping[Id, msgspec.Struct]
 ) -> Iterator[tuple[Id, tuple[Change, ...]]]:
     for key, part in after.items():
-        # Equal text spares the comparison; other text may say the same: of equal defaults, only those that are the
-        # very object are left out of it.
-        if key in before and msgspec.json.encode(part) != msgspec.json.encode(before[key]):
+        if key in before and not _is_the_same(before[key], part):
             changes = tuple(_changes(_written(before[key]), _written(part), ""))
             if changes:
                 yield key, changes
+
+
+def _is_the_same(before: msgspec.Struct, after: msgspec.Struct) -> bool:
+    """Whether two parts are surely the same, which spares a comparison member by member.
+
+    What authors write freely is compared as text: to Python `1`, `1.0` and `true` are equal.
+    """
+    return before == after and _free_text(before) == _free_text(after)
+
+
+def _free_text(part: msgspec.Struct) -> bytes:
+    return msgspec.json.encode([getattr(part, name, None) for name in _FREE])
 
 
 def _plan_changes(before: Plan, after: Plan) -> Iterator[Change]:

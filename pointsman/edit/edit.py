@@ -46,36 +46,34 @@ def edit(
         ReplayDiverged: EDT090.
         OutputsNeeded: It reads outputs that are not in `run.blobs`.
     """
-    return Editing(old, new, on_running).weigh(run, history, patch, now)
+    return Editing(Replay(old), Replay(new), on_running).weigh(run, history, patch, now)
 
 
 class Editing:
     """One edit, weighed again and again while its run moves on: each time only what has come in is replayed.
 
-    Its plans stand for it: once another edit has landed, this one is over.
+    `before` replays on the plan the run has, `after` on the one it is to have. Once another edit has landed, this one
+    is over.
     """
 
-    def __init__(self, old: Program, new: Program, on_running: OnRunning = "refuse") -> None:
-        self.old = old
-        self.new = new
+    def __init__(self, before: Replay, after: Replay, on_running: OnRunning = "refuse") -> None:
+        self.before = before
+        self.after = after
         self._on_running = on_running
-        self._before, self._after = Replay(old), Replay(new)
 
     def weigh(self, run: Snapshot, history: Sequence[HistoryRecord], patch: Patch, now: Millis) -> Transition:
         """What `edit` says, and raises, of the run as it is."""
-        before = self._before.of(run, history)
+        old, new = self.before.program, self.after.program
+        before = self.before.of(run, history)
         wrong = divergence(run, before)
         if wrong is not None:
             raise ReplayDiverged("EDT090", f"run {run.head.run_id}: replaying its history went another way: {wrong}")
-        after = self._after.of(run, history)
-        problems = [
-            *without_effect(self.old, self.new, run),
-            *objections(run, before, after, self.new, self._on_running),
-        ]
+        after = self.after.of(run, history)
+        problems = [*without_effect(old, new, run), *objections(run, before, after, new, self._on_running)]
         if problems:
             raise _refusal(problems)
         restarted = changed_tasks(run, before, after) if self._on_running == "restart" else set()
-        return catch_up(self.new, run, after.state, patch, now, sorted(restarted))
+        return catch_up(new, run, after.state, patch, now, sorted(restarted))
 
 
 def _refusal(problems: list[Problem]) -> EditRefused:

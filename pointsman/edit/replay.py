@@ -72,7 +72,7 @@ class Replay:
     """
 
     def __init__(self, program: Program) -> None:
-        self._program = program
+        self.program = program
         self._done: Replayed | None = None
         self._taken: list[_Fact] = []
         """What `_done` has taken, in order."""
@@ -85,7 +85,7 @@ class Replay:
         Raises:
             OutputsNeeded: It reads outputs that are not in `run.blobs`.
         """
-        facts = [_Fact(record, _told_besides(self._program, record, run)) for record in history]
+        facts = [_Fact(record, _told_besides(self.program, record, run)) for record in history]
         done = self._resumed(facts, run)
         done.state.blobs = run.blobs
         for number in range(len(self._taken), len(facts)):
@@ -105,7 +105,7 @@ class Replay:
             self._taken, self._done = list(facts[: self._firm[0]]), self._firm[1].copy()
             return self._done
         self._firm = None
-        first = start(self._program, _unstarted(run.head), run.head.created_at, run.blobs)
+        first = start(self.program, _unstarted(run.head), run.head.created_at, run.blobs)
         self._done = Replayed(opened_by(first, Tip("0")))
         self._done.note_dispatches(first, 0)
         return self._done
@@ -113,7 +113,7 @@ class Replay:
     def _take(self, done: Replayed, number: int, fact: _Fact, run: Snapshot) -> None:
         # A timer's generation is the seq that armed it, so each record is stepped at its own seq.
         done.state.head.seq = fact.record.seq - 1
-        change = _again(self._program, done.state, fact.record, run)
+        change = _again(self.program, done.state, fact.record, run)
         if change is None or (change.is_empty and not _is_optional(fact.record)):
             done.lost.append(fact.record)
         else:

@@ -11,9 +11,10 @@ import msgspec
 
 from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
 from pointsman.base.ids import RunId
-from pointsman.edit import Editing, OnRunning
+from pointsman.edit import Editing, OnRunning, Replay
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
+from pointsman.execute.replays import Replays
 from pointsman.execute.stepping import start_with_blobs, step_with_blobs, with_blobs
 from pointsman.execute.turn import Turn
 from pointsman.ports.blob_store import BlobStore
@@ -86,6 +87,7 @@ class Executor:
         self.programs = programs
         self._blobs = blobs
         self._limit = inline_limit
+        self._replays = Replays()
 
     async def start(self, head: RunHead, plan: bytes) -> StartOutcome:
         """Start an accepted run; `exists` where somebody started it already."""
@@ -135,19 +137,21 @@ class Executor:
             EditRefused: The run's past does not hold on the new plan; nothing was changed.
             Also what `prepare` raises, and as `command` does.
         """
-        attempt = await self._attempt(await self.load(run_id), prepare, allow, on_running)
+        attempt: _Attempt | None = None
         async with Turn(self.store, run_id) as turn:
             for _ in range(ATTEMPTS):
                 past = await self._recall(run_id)
+                if allow is not None:
+                    allow(past.run)
                 # Not the definition: that can be the same again after two edits, and what else was looked at not.
-                if attempt.revision != past.run.head.revision:
-                    attempt = await self._attempt(past.run, prepare, allow, on_running)
-                    continue
-                tried = await self._tried(past, attempt, allow)
+                if attempt is None or attempt.revision != past.run.head.revision:
+                    attempt = await self._attempt(past.run, prepare, on_running)
+                tried = await self._tried(past, attempt)
                 if judge is not None:
                     judge(tried)
                 await self._keep(attempt, past.run.head)
                 if await self.apply(tried.change, turn.owner):
+                    self._replays.keep(past.run, attempt.prepared.patch.plan, attempt.editing.after)
                     return tried.change
                 await turn.missed()
         raise ServerUnavailable(
@@ -158,30 +162,24 @@ class Executor:
         self, run_id: RunId, prepare: Prepare, allow: Allow | None = None, on_running: OnRunning = "refuse"
     ) -> Tried:
         """What `edit` would do now. Changes nothing, in Redis or elsewhere. Raises as `edit` does."""
-        attempt = await self._attempt(await self.load(run_id), prepare, allow, on_running)
-        for _ in range(ATTEMPTS):
-            past = await self._recall(run_id)
-            if attempt.revision == past.run.head.revision:
-                return await self._tried(past, attempt, allow)
-            attempt = await self._attempt(past.run, prepare, allow, on_running)
-        raise ServerUnavailable("SRV060", f"run {run_id} was edited in each of {ATTEMPTS} rounds; try again.")
+        past = await self._recall(run_id)
+        if allow is not None:
+            allow(past.run)
+        return await self._tried(past, await self._attempt(past.run, prepare, on_running))
 
-    async def _attempt(self, run: Snapshot, prepare: Prepare, allow: Allow | None, on_running: OnRunning) -> _Attempt:
+    async def _attempt(self, run: Snapshot, prepare: Prepare, on_running: OnRunning) -> _Attempt:
         """An edit made ready for the revision that its run is at."""
-        if allow is not None:
-            allow(run)
         prepared, old = await prepare(run.head), await self.programs.of(run.head)
-        return _Attempt(run.head.revision, prepared, Editing(old, prepared.program, on_running))
+        before = self._replays.of(run, old)
+        return _Attempt(run.head.revision, prepared, Editing(before, Replay(prepared.program), on_running))
 
-    async def _tried(self, past: Recalled, attempt: _Attempt, allow: Allow | None) -> Tried:
-        """What an edit does to its run as it is now."""
+    async def _tried(self, past: Recalled, attempt: _Attempt) -> Tried:
+        """What an edit does to its run as it was read."""
         run, prepared, editing = past.run, attempt.prepared, attempt.editing
-        if allow is not None:
-            allow(run)
         now = await self.store.now()
         patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
         change = await with_blobs(run.blobs, lambda: editing.weigh(run, past.history, patch, now), self._blobs)
-        return Tried(run, editing.old, prepared, change)
+        return Tried(run, editing.before.program, prepared, change)
 
     async def _keep(self, attempt: _Attempt, head: RunHead) -> None:
         """Store what the edit points at: before it lands, and not before it is known to be taken."""

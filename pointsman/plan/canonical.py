@@ -50,16 +50,18 @@ def decode_plan(encoded: bytes) -> Plan:
 def _with_shared_defaults(value: _Struct) -> _Struct:
     """The same with the default itself wherever a field equals it: msgspec leaves a default out by identity."""
     settled = {}
-    for name, default in _defaults(type(value)):
-        held = getattr(value, name)
+    for (name, default), held in zip(_defaults(type(value)), msgspec.structs.astuple(value), strict=True):
         if held is not default and (made := _settled(held, default)) is not held:
             settled[name] = made
     return msgspec.structs.replace(value, **settled) if settled else value
 
 
 def _settled(value: Any, default: Any) -> Any:
-    if type(value) is type(default) and value == default:
+    kind = type(value)
+    if kind is type(default) and value == default:
         return default
+    if kind is str or kind is int:
+        return value
     if isinstance(value, msgspec.Struct):
         return _with_shared_defaults(value)
     if isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct):
