@@ -391,13 +391,13 @@ async def test_an_edit_whose_process_is_killed_goes_on_in_another_and_no_run_get
     environment: dict[str, str], pool: Pool
 ) -> None:
     # Given an API process that dies having edited a run and not written that down, and more in hand
-    dying = {**environment, "POINTSMAN_CRASH_AT": "between_edit_and_item:7"}
-    async with started("supervisor", **environment), api(**dying) as (process, client):
+    dying = api(**environment, POINTSMAN_CRASH_AT="between_edit_and_item:7")
+    async with started("supervisor", **environment), dying as (process, client):
         runs = await forty(client)
         answered = await client.post("/api/v1/workflows/row/edits", json=asked(rate_per_s=200))
         assert await process.wait() == -signal.SIGKILL
-        in_hand = await FleetEdits(pool).counts(answered.json()["id"])
-        assert (in_hand["applied"], in_hand["applying"] >= 1) == (6, True)
+        left = await FleetEdits(pool).counts(answered.json()["id"])
+        assert left["applied"] < 7 <= left["applied"] + left["applying"]
         # When two others come at once
         async with api(**environment) as (_, one), api(**environment) as (_, other):
             # Then they bring it to its end, and each run was edited once
@@ -410,8 +410,8 @@ async def test_what_a_dead_process_had_in_hand_is_cleared_up_after_a_cancel(
     environment: dict[str, str], pool: Pool
 ) -> None:
     # Given an edit that was cancelled after its process had died
-    dying = {**environment, "POINTSMAN_CRASH_AT": "between_edit_and_item:3"}
-    async with started("supervisor", **environment), api(**dying) as (process, client):
+    dying = api(**environment, POINTSMAN_CRASH_AT="between_edit_and_item:3")
+    async with started("supervisor", **environment), dying as (process, client):
         await forty(client)
         answered = await client.post("/api/v1/workflows/row/edits", json=asked(rate_per_s=200))
         assert await process.wait() == -signal.SIGKILL

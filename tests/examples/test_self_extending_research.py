@@ -65,6 +65,10 @@ def test_a_run_of_two_nodes_extends_itself_by_what_turns_out(dev: Dev) -> None:
     assert sorted(added(patches)) == sorted(BEES - {"plan"})
     holders = {patch["by"].split()[2] for patch in patches["taken"]}
     assert holders <= {":plan", ":research_mites", ":research_pesticides", ":research_treatment"}
+    # As the commands show that the README names
+    for command in ("show", "patches"):
+        shown = call(command, run_id, POINTSMAN_API_URL=dev.facts.api_url)
+        assert (shown.code, "research_weather" in shown.out) == (0, True), shown
     # And nobody has seen a token
     assert "pointsman_edit_" not in json.dumps([run, patches]) + dev.log.read_text()
 
