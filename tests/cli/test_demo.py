@@ -78,6 +78,7 @@ def test_an_interrupted_demo_leaves_nothing_behind() -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=clean_environment(PYTHONUNBUFFERED="1"),
+        preexec_fn=_heed_interrupts,
     )
     assert demo.stdout is not None
     for line in demo.stdout:
@@ -92,6 +93,11 @@ def test_an_interrupted_demo_leaves_nothing_behind() -> None:
     assert (demo.returncode, err) == (130, "")
     eventually_sync(lambda: all(ended(process.pid) for process in processes))
     assert _directories() == left_before
+
+
+def _heed_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would what it starts; a terminal's does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 RUN: dict[str, Any] = {
