@@ -72,6 +72,11 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _list(description: str) -> Any:
+    """A field that is an empty list unless given. Made anew each time: pydantic's copying of a default is slow."""
+    return Field(default_factory=list, json_schema_extra={"default": []}, description=description)
+
+
 _NAMES_SCHEMA: Final = {
     "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string", "minLength": 1}}]
 }
@@ -106,8 +111,8 @@ class RetryForm(Part):
         default=300_000, description="No pause is longer than this."
     )
     jitter: Annotated[float, Field(ge=0, le=1)] = Field(default=0.0, description="Share of a pause that varies.")
-    retry_on: list[Text] = Field(default=[], description="Error types that are repeated; none named means all.")
-    no_retry_on: list[Text] = Field(default=[], description="Error types that are never repeated.")
+    retry_on: list[Text] = _list("Error types that are repeated; none named means all.")
+    no_retry_on: list[Text] = _list("Error types that are never repeated.")
 
 
 class JoinForm(Part):
@@ -163,7 +168,7 @@ class Node(Part):
         default=None,
         description="What the worker is told. `${ }` in its strings is resolved when the node is dispatched.",
     )
-    context: list[Text] = Field(default=[], description="Earlier nodes whose outputs the worker is handed.")
+    context: list[Text] = _list("Earlier nodes whose outputs the worker is handed.")
     join: Annotated[
         JoinForm | None,
         BeforeValidator(lambda value: None if value is None else _join(value)),
