@@ -356,6 +356,29 @@ async def test_an_edit_of_no_runs_is_complete(room: Room) -> None:
     assert (answered.json()["status"], answered.json()["counts"]) == ("completed", counted())
 
 
+async def test_a_process_that_drains_finishes_what_it_has_begun_and_leaves_the_rest_to_another(
+    room: Room, settings: Settings
+) -> None:
+    # Given an edit on its way, and a second process
+    await fleet(room, 10)
+    place = await begun(room, rate_per_s=10)
+
+    async def is_on_its_way() -> bool:
+        return bool((await edit_at(room, place))["counts"]["applied"] >= 2)
+
+    await eventually(is_on_its_way)
+    async with room_on(settings) as other:
+        # When the first drains
+        room.service.drain.set()
+        # Then nothing stays in its hands
+        assert 0 < (await settled(room, place, "running"))["counts"]["pending"] < 9
+        # And the second brings it to its end
+        editing = asyncio.create_task(FleetEditor(other.services).run())
+        assert (await settled(room, place))["counts"] == counted(applied=10)
+        other.service.drain.set()
+        await editing
+
+
 # Processes that die -----------------------------------------------------------------------------------------------
 
 
