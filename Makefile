@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check fuzz bench docs lock clean
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
@@ -21,6 +21,9 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/architecture
+
+fuzz: .venv/ready
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/model tests/edit/test_edit_properties.py
 
 bench: .venv/ready
 	$(BIN)/pointsman bench
