@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz bench docs lock clean
+.PHONY: demo test check fuzz bench docs clean
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
