@@ -36,11 +36,11 @@ class Driver:
         self._runs = Runs(stack.pool)
         self._made = 0
 
-    async def accept(self, plan: Plan, count: int) -> list[NewRun]:
-        """Write `count` runs of a plan down in Postgres."""
+    async def accept(self, plan: Plan, count: int, source: bytes = b'{"bench":true}') -> list[NewRun]:
+        """Write `count` runs of a plan down in Postgres; only edits ask for the definition that it was made of."""
         body = encode_plan(plan)
         digest = await self.documents.put_plan(body)
-        definition = await self.documents.put_definition(b'{"bench":true}')
+        definition = await self.documents.put_definition(source)
         runs = []
         for _ in range(count):
             self._made += 1

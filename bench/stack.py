@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -22,17 +24,31 @@ from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.settings import child_environment
 
 ROOT = Path(__file__).parent.parent
+WORKER = ("pointsman.worker", str(ROOT / "bench" / "worker.py"))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Stack:
-    """Everything a workload needs. `coordinator` is the module that is run as the coordinator."""
+    """Everything a workload needs.
 
-    def __init__(self, data_dir: Path, coordinator: str = "coordinator") -> None:
+    `coordinator` is the module that is run as the coordinator; `worker` what `python -m` is given for the worker.
+    """
+
+    def __init__(
+        self, data_dir: Path, coordinator: str = "coordinator", worker: Sequence[str] = WORKER, *, api: bool = False
+    ) -> None:
         self.redis = EmbeddedRedis(data_dir / "redis", appendfsync="everysec")
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self._data_dir = data_dir
-        self._modules = {"coordinator": [coordinator], "supervisor": ["supervisor"]}
-        self._modules["worker"] = ["pointsman.worker", str(ROOT / "bench" / "worker.py")]
+        self._modules = {"coordinator": [coordinator], "supervisor": ["supervisor"], "worker": [*worker]}
+        if api:
+            self._modules["api"] = ["orchestrator_api"]
+        self._port = _free_port()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._closing = AsyncExitStack()
 
@@ -50,6 +66,11 @@ class Stack:
             self._start(name, arguments)
         return self
 
+    @property
+    def url(self) -> str:
+        """Where the API is, if there is one."""
+        return f"http://127.0.0.1:{self._port}"
+
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -60,6 +81,7 @@ class Stack:
             {
                 "REDIS_URL": self.redis.url,
                 "DATABASE_URL": self.postgres.dsn,
+                "PORT": str(self._port),
                 "POINTSMAN_DATA_DIR": str(self._data_dir),
                 "LOG_LEVEL": "warning",
             }

@@ -45,12 +45,12 @@ async def lone_run(driver: Driver, steps: int = 200) -> Hops:
         await driver.journalled()
         seen = await _handled_at(driver, run.run_id)
         gaps += [(after - before) / 1e6 for before, after in pairwise(seen)]
-    return _hops(gaps)
+    return hops_of(gaps)
 
 
 async def floor_of_lone_run(driver: Driver, client: Client) -> Hops:
     """W2's floor: a bare ping-pong over two streams."""
-    return _hops(await ping_pong(driver.stack.redis.url, client))
+    return hops_of(await ping_pong(driver.stack.redis.url, client))
 
 
 async def fan_outs(driver: Driver, runs: int = 20, width: int = 100) -> float:
@@ -85,5 +85,6 @@ async def _handled_at(driver: Driver, run: RunId) -> list[int]:
     return [msgspec.json.decode(bytes(result.output.data))["at"] for result in results]
 
 
-def _hops(gaps: Sequence[float]) -> Hops:
+def hops_of(gaps: Sequence[float]) -> Hops:
+    """The distribution of some times."""
     return Hops(median(gaps), quantiles(gaps, n=100)[98])
