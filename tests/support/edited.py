@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointsman.adapters.history import passes_of, read_history, record_of, replaced_by
 from pointsman.base.ids import Digest, Millis
 from pointsman.edit import OnRunning, edit
 from pointsman.plan import Plan, encode_plan, plan_digest
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.transition import Patch, Sealed, Transition, seal
 from pointsman.step import Program, advance
+from pointsman.step.kept import passes_of, read_history, record_of, replaced_by
 from tests.support.driven import RUN, Run, cel
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from pointsman.adapters.history import passes_of, read_history, record_of, replaced_by
 from pointsman.adapters.memory.server import Armed, Hold, MemoryServer, OpenRun, Posted
 from pointsman.adapters.memory.stream import Stream
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
@@ -18,6 +17,7 @@ from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Sealed, Transition
 from pointsman.step import advance, opened_by
+from pointsman.step.kept import keep, read_history
 
 
 class MemoryRunStore:
@@ -151,7 +151,7 @@ class MemoryRunStore:
         """Everything a transition does besides moving the snapshot on."""
         server, change = self._server, sealed.transition
         self._move_tasks(run, change)
-        self._keep_history(run, change)
+        keep(run.history, change)
         for timer, generation in change.disarmed.items():
             server.timers.pop(Armed(change.run_id, timer, generation), None)
         for timer, armed in change.armed.items():
@@ -173,16 +173,6 @@ class MemoryRunStore:
             run.posted[token] = tasks.setdefault(task_type, Stream()).add(posted)
         for token in change.closed:
             run.posted.pop(token, None)
-
-    def _keep_history(self, run: OpenRun, change: Transition) -> None:
-        for token in replaced_by(change):
-            run.history.pop(token, None)
-        run.history.update(passes_of(change))
-        record = record_of(change)
-        if record is not None:
-            field, line = record
-            before = run.history.get(field)
-            run.history[field] = line if before is None else before + b"\n" + line
 
     def _finish(self, run: RunId) -> bool:
         found = self._server.runs.get(run)

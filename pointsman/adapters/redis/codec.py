@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from pointsman.adapters.history import passes_of, record_of, replaced_by
 from pointsman.adapters.redis.packing import Argument
 from pointsman.base.ids import RunId
 from pointsman.protocol.output import Output
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import FINAL, RunHead
 from pointsman.protocol.transition import Transition
+from pointsman.step.kept import passes_of, record_of, replaced_by
 
 _json: Final = msgspec.json.Encoder().encode
 _COUNTS: Final = Struct(">21I").pack

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pointsman.adapters.history import read_history
 from pointsman.adapters.redis.checks import memory_is_short
 from pointsman.adapters.redis.codec import changed_fields, head_fields, lay_out
 from pointsman.adapters.redis.connection import is_unknown_script
@@ -23,6 +22,7 @@ from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import FINAL, Snapshot
 from pointsman.protocol.transition import Sealed, Transition
 from pointsman.step import opened_by
+from pointsman.step.kept import read_history
 
 UNUSED_PLAN_S: Final = 3_600
 """How long a plan stays that no run uses: an edit that is about to use it is done long before."""

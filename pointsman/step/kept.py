@@ -61,6 +61,18 @@ def passes_of(change: Transition) -> list[tuple[TokenId, bytes]]:
     return [(token, line) for token, line in found if token not in change.erased]
 
 
+def keep(history: dict[str, bytes], change: Transition) -> None:
+    """Move what is kept of a run on by a transition, in place."""
+    for token in replaced_by(change):
+        history.pop(token, None)
+    history.update(passes_of(change))
+    record = record_of(change)
+    if record is not None:
+        field, line = record
+        before = history.get(field)
+        history[field] = line if before is None else before + b"\n" + line
+
+
 def read_history(run: RunId, fields: Mapping[str, bytes]) -> list[HistoryRecord]:
     """The records of a run, in order."""
     records = [_read(run, field, line) for field, lines in fields.items() for line in lines.split(b"\n")]
