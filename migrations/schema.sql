@@ -53,6 +53,25 @@ CREATE TABLE workflow_versions (
 );
 -- No foreign key to the run: a version outlives the run that it was made of.
 
+-- A tag is where its last move has put it: there is no second place that could say otherwise. The primary key lets one
+-- of two movers through. `in_force` is the move that put the version there: the move itself, or, for one that takes
+-- moves back, the last one that was not taken back.
+CREATE TABLE workflow_tag_moves (
+    workflow text COLLATE "C" NOT NULL,
+    tag text COLLATE "C" NOT NULL,
+    number integer NOT NULL,
+    version integer,
+    in_force integer NOT NULL,
+    at bigint NOT NULL DEFAULT unix_millis(),
+    by text NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (workflow, tag, number),
+    FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version),
+    CONSTRAINT workflow_tag_moves_are_spellable CHECK (tag ~ '^[A-Za-z][A-Za-z0-9._-]{0,63}$'),
+    CONSTRAINT workflow_tag_moves_count_from_one CHECK (number >= 1),
+    CONSTRAINT workflow_tag_moves_follow_what_is_in_force CHECK (in_force BETWEEN 1 AND number)
+);
+
 -- Runs: accepted by the API, moved on by the journal -----------------------------------------------------------------
 
 CREATE TABLE runs (
@@ -75,6 +94,7 @@ CREATE TABLE runs (
     created_at bigint NOT NULL,
     started_at bigint,
     ended_at bigint,
+    tag text COLLATE "C",
     FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version),
     CONSTRAINT runs_have_a_known_status CHECK (
         status IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')
@@ -90,9 +110,11 @@ CREATE TABLE runs (
     ),
     CONSTRAINT runs_give_output_at_their_end CHECK (
         ended_at IS NOT NULL OR (output IS NULL AND output_ref IS NULL)
-    )
+    ),
+    CONSTRAINT runs_started_by_a_tag_have_a_version CHECK (tag IS NULL OR version IS NOT NULL)
 ) WITH (fillfactor = 80);
--- `seq` is that of the last event that changed the row, not of the last event.
+-- `seq` is that of the last event that changed the row, not of the last event. `tag` is what the run was started by; it
+-- may have moved on, or be gone.
 
 CREATE INDEX runs_by_age ON runs (created_at, run_id);
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id);

@@ -21,6 +21,7 @@ from orchestrator_api import (
     promote,
     runs,
     schema,
+    tags,
     workflows,
 )
 from orchestrator_api.access import Access
@@ -46,7 +47,8 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
-    for module in (workflows, runs, commands, patches, edits, promote, fleet, edit_tokens, events, schema, health):
+    written = (workflows, tags, runs, commands, patches, edits, promote, fleet, edit_tokens)
+    for module in (*written, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

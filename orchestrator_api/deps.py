@@ -33,6 +33,7 @@ from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.patches import Patches, RefusedPatch, TakenPatch
 from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
 from pointsman.adapters.redis.partition import Partition
@@ -60,10 +61,13 @@ __all__ = [
     "HeldEdit",
     "ItemState",
     "Live",
+    "Moved",
     "NewFleetEdit",
+    "Order",
     "Records",
     "RefusedPatch",
     "Services",
+    "TagMove",
     "TakenPatch",
     "WorkflowVersion",
     "open_services",
@@ -84,6 +88,7 @@ class Records(NamedTuple):
 
     pool: Pool
     workflows: Workflows
+    tags: Tags
     documents: Documents
     plans: Plans
     runs: Runs
@@ -203,6 +208,7 @@ class Services:
                 yield Records(
                     pool,
                     Workflows(pool),
+                    Tags(pool),
                     documents,
                     Plans(documents),
                     Runs(pool),

@@ -22,8 +22,9 @@ from orchestrator_api.problems import ProblemDetails
 from orchestrator_api.promote import PromotedWorkflow, PromoteForm
 from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
 from orchestrator_api.schema import ErrorPage
+from orchestrator_api.tags import MovedTag, Tag, TagForm, TagHistory, TagPage, TagReason
 from orchestrator_api.view import RunView
-from orchestrator_api.workflows import PublishedWorkflow, WorkflowDocument, WorkflowPage
+from orchestrator_api.workflows import PublishedWorkflow, VersionPage, WorkflowDocument, WorkflowPage
 from pointsman.definition import Definition
 
 _REF: Final = "#/components/schemas/"
@@ -37,6 +38,7 @@ ANSWERS: Final = (
     FleetEditView,
     FleetPreview,
     IssuedEditToken,
+    MovedTag,
     PatchDone,
     PatchLists,
     PatchPreview,
@@ -47,6 +49,10 @@ ANSWERS: Final = (
     RevisionDifference,
     RunPage,
     RunView,
+    Tag,
+    TagHistory,
+    TagPage,
+    VersionPage,
     WorkflowDocument,
     WorkflowPage,
 )
@@ -59,6 +65,8 @@ FORMS: Final = (
     PromoteForm,
     ResumeForm,
     StartRun,
+    TagForm,
+    TagReason,
 )
 
 

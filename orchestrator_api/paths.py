@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Path, Query
 
@@ -14,6 +14,9 @@ RunPath = Annotated[
 WorkflowPath = Annotated[
     str, Path(pattern=r"^[^/\x00-\x1f\x7f]{1,200}$", description="The workflow's name.", examples=["support-triage"])
 ]
+TAG: Final = r"^[A-Za-z][A-Za-z0-9._-]{0,63}$"
+"""How tags are spelled: never as a number, which would be a version."""
+TagPath = Annotated[str, Path(pattern=TAG, description="A tag of the workflow.", examples=["prod"])]
 VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1, description="A version, from 1.", examples=[1])]
 FleetEditPath = Annotated[
     str,
@@ -26,4 +29,6 @@ FleetEditPath = Annotated[
 RevisionPath = Annotated[
     int, Path(ge=1, le=2**31 - 1, description="A revision of the run: that which an edit made.", examples=[2])
 ]
+MAX_NUMBER: Final = 2**31 - 1
+Before = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="List numbers below this: `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many are given at most.")]

@@ -19,7 +19,7 @@ from orchestrator_api.bodies import JSON, Form, decoded, filled, read_body, refu
 from orchestrator_api.deps import Api, Services
 from orchestrator_api.idempotency import HEADER, REPLAYED, key_reused, keyed
 from orchestrator_api.ids import new_run_id
-from orchestrator_api.paths import Limit, RunPath
+from orchestrator_api.paths import TAG, Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.reading import current, taken
 from orchestrator_api.revisions import at, revisions
@@ -27,7 +27,7 @@ from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
 from pointsman.execute import stored
-from pointsman.ports.run_index import NEWEST, Cursor, NewRun, RunRow
+from pointsman.ports.run_index import NEWEST, Acceptance, Cursor, NewRun, RunRow
 from pointsman.protocol.output import EMPTY, output_of
 from pointsman.protocol.state import ErrorInfo, RunStatus
 
@@ -44,6 +44,9 @@ class StartRun(Form):
 
     workflow: str | None = Field(default=None, min_length=1, max_length=200, description="A published workflow.")
     version: int | None = Field(default=None, ge=1, le=2**31 - 1, description="Its version; the newest unless given.")
+    tag: str | None = Field(
+        default=None, pattern=TAG, description="In place of a version: the one that the tag names now."
+    )
     definition: Annotated[Any, WithJsonSchema({"type": "object"})] = Field(
         default=None, description="A definition, in place of a workflow."
     )
@@ -60,6 +63,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     workflow: str
     version: int | None
     """Null where the definition came with the request."""
+    tag: str | None
+    """What it was started by."""
     status: RunStatus
     revision: int
     error: ErrorInfo | None
@@ -108,6 +113,7 @@ class _Chosen(NamedTuple):
         StartRun,
         {
             "a published workflow": {"workflow": "support-triage", "input": {"ticket": 4711}},
+            "the version that a tag names": {"workflow": "support-triage", "tag": "prod"},
             "a definition": {
                 "definition": {"name": "hello", "nodes": [{"id": "greet", "type": "function"}], "edges": []},
                 "run_id": "run_1",
@@ -118,23 +124,21 @@ class _Chosen(NamedTuple):
 async def start_run(request: Request, services: Api) -> Response:
     """Accept a run and start it. A run that cannot be started now, since Redis is down, is started once it can be."""
     body = await read_body(request, JSON)
-    form = _form(body)
+    form, key = _form(body), keyed(request, body)
+    if form.tag is not None and key is not None:
+        # The tag may have moved since, or be gone: the answer is still the run that this request made.
+        before = await services.records.runs.accepted_before(key)
+        if before is not None:
+            return _taken_before(before, request, ())
     chosen = await _chosen(services, form, body)
     run = await _new_run(services, form, chosen)
-    acceptance = await services.records.runs.accept(run, keyed(request, body))
-    match acceptance.outcome:
-        case "key_reused":
-            raise key_reused(request.headers[HEADER])
-        case "run_exists":
-            raise RequestRefused("API012", f"there is a run {run.run_id} already; it is as it was. Use another run_id.")
-        case "repeated":
-            assert acceptance.run is not None, "a run that was accepted stays"
-            return _accepted(acceptance.run, chosen, REPLAYED)
-        case "accepted":
-            assert acceptance.run is not None, "it was just accepted"
-            services.crasher.reach("between_accept_and_start")
-            await _start(services, run, chosen.encoded)
-            return _accepted(acceptance.run, chosen, {})
+    acceptance = await services.records.runs.accept(run, key)
+    if acceptance.outcome != "accepted":
+        return _taken_before(acceptance, request, chosen.warnings)
+    assert acceptance.run is not None, "it was just accepted"
+    services.crasher.reach("between_accept_and_start")
+    await _start(services, run, chosen.encoded)
+    return _accepted(acceptance.run, chosen.warnings, {})
 
 
 @router.get("", summary="List runs", responses={200: gives(RunPage, "Runs, newest first.")})
@@ -164,7 +168,7 @@ async def get_run(run_id: RunPath, services: Api) -> Response:
     """The run as it is now: an open one from Redis, a final one from its journal."""
     row, run = await current(services, run_id)
     plan = (await services.records.plans.get(run.head.plan)).plan
-    view = view_of(run, plan, row.version, row.started_at, await taken(services, run))
+    view = view_of(run, plan, row.version, row.started_at, await taken(services, run), row.tag)
     return answer(view, headers=etag(run.head.revision))
 
 
@@ -210,19 +214,31 @@ def _form(body: bytes) -> StartRun:
     form = filled(StartRun, {name: decoded(bytes(member)) for name, member in members.items()} | given)
     if (form.workflow is None) == (form.definition is None):
         raise refusal(Problem("API006", "", "send either `workflow` or `definition`."))
-    if form.version is not None and form.workflow is None:
-        raise refusal(Problem("API006", "/version", "`version` goes with `workflow`."))
+    for name in ("version", "tag"):
+        if getattr(form, name) is not None and form.workflow is None:
+            raise refusal(Problem("API006", f"/{name}", f"`{name}` goes with `workflow`."))
+    if form.version is not None and form.tag is not None:
+        raise refusal(Problem("API006", "/tag", "send either `version` or `tag`."))
     return form
 
 
 async def _chosen(services: Services, form: StartRun, body: bytes) -> _Chosen:
     if form.workflow is None:
         return await _inline(services, bytes(form.definition), body)
-    found = await services.records.workflows.get(form.workflow, form.version)
+    version = form.version if form.tag is None else await _tagged(services, form.workflow, form.tag)
+    found = await services.records.workflows.get(form.workflow, version)
     if found is None:
-        raise no_such_workflow(form.workflow, form.version)
+        raise no_such_workflow(form.workflow, version)
     plan = await services.records.plans.get(found.plan)
     return _Chosen(found.workflow, found.version, found.definition, found.plan, plan.encoded)
+
+
+async def _tagged(services: Services, workflow: str, tag: str) -> int:
+    """The version that a tag names now."""
+    move = await services.records.tags.get(workflow, tag)
+    if move is None or move.version is None:
+        raise no_such_tag(workflow, tag)
+    return move.version
 
 
 async def _inline(services: Services, definition: bytes, body: bytes) -> _Chosen:
@@ -245,6 +261,7 @@ async def _new_run(services: Services, form: StartRun, chosen: _Chosen) -> NewRu
         input=await stored(given, services.blobs, services.settings.coordinator.inline_limit_bytes),
         metadata=None,
         created_at=now,
+        tag=form.tag,
     )
 
 
@@ -269,9 +286,26 @@ def no_such_workflow(name: str, version: int | None) -> RequestRefused:
     return RequestRefused("API010", f"{told}. List workflows to see those there are.")
 
 
-def _accepted(row: RunRow, chosen: _Chosen, headers: dict[str, str]) -> Response:
-    warnings = tuple(map(located, chosen.warnings))
-    accepted = AcceptedRun(row.run_id, row.workflow, row.version, row.status, row.created_at, warnings)
+def no_such_tag(workflow: str, tag: str) -> RequestRefused:
+    """The refusal of a tag that a workflow does not have."""
+    told = f"the workflow `{workflow}` has no tag `{tag}`; nothing was changed"
+    return RequestRefused("API070", f"{told}. GET /api/v1/workflows/{{name}}/tags lists those there are.")
+
+
+def _taken_before(acceptance: Acceptance, request: Request, warnings: tuple[Problem, ...]) -> Response:
+    """The answer to a request that made no run, since one like it came before."""
+    if acceptance.outcome == "key_reused":
+        raise key_reused(request.headers[HEADER])
+    run = acceptance.run
+    assert run is not None, "a run that was accepted stays"
+    if acceptance.outcome == "run_exists":
+        raise RequestRefused("API012", f"there is a run {run.run_id} already; it is as it was. Use another run_id.")
+    return _accepted(run, warnings, REPLAYED)
+
+
+def _accepted(row: RunRow, warnings: tuple[Problem, ...], headers: dict[str, str]) -> Response:
+    told = tuple(map(located, warnings))
+    accepted = AcceptedRun(row.run_id, row.workflow, row.version, row.status, row.created_at, told)
     return answer(accepted, 201, {"Location": f"/api/v1/runs/{row.run_id}", **headers})
 
 
@@ -280,6 +314,7 @@ def _summary(row: RunRow) -> RunSummary:
         row.run_id,
         row.workflow,
         row.version,
+        row.tag,
         row.status,
         row.revision,
         row.error,

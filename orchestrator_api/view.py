@@ -51,6 +51,8 @@ class RunView(msgspec.Struct, frozen=True):
     run_id: RunId
     workflow: str
     version: int | None
+    tag: str | None
+    """What it was started by, which named `version` then; null where it was started otherwise."""
     status: RunStatus
     revision: int
     seq: int
@@ -71,6 +73,7 @@ def view_of(
     version: int | None = None,
     started_at: Millis | None = None,
     taken: Set[TokenId] = frozenset(),
+    tag: str | None = None,
 ) -> RunView:
     """The view of a run in any state.
 
@@ -80,12 +83,14 @@ def view_of(
         version: Of its workflow.
         started_at: None where it is not known; then it is when its first node was activated.
         taken: The dispatched tokens that a worker has.
+        tag: What it was started by.
     """
     head, outputs = run.head, _Outputs(run)
     return RunView(
         run_id=head.run_id,
         workflow=head.workflow,
         version=version,
+        tag=tag,
         status=head.status,
         revision=head.revision,
         seq=head.seq,

@@ -13,7 +13,7 @@ from orchestrator_api.answers import answer, component, gives, takes
 from orchestrator_api.bodies import JSON, YAML, media_type, read_body
 from orchestrator_api.compiling import Made
 from orchestrator_api.deps import Api, Services, WorkflowVersion
-from orchestrator_api.paths import Limit, VersionPath, WorkflowPath
+from orchestrator_api.paths import MAX_NUMBER, Before, Limit, VersionPath, WorkflowPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.runs import no_such_workflow
 from pointsman.base.errors import Problem
@@ -70,6 +70,14 @@ class WorkflowDocument(msgspec.Struct, frozen=True):
     """Null where it was published."""
     definition: msgspec.Raw
     """The author's document."""
+
+
+class VersionPage(msgspec.Struct, frozen=True):
+    """The versions of a workflow, newest first."""
+
+    versions: tuple[WorkflowSummary, ...]
+    next: int | None
+    """`before` for the next page; null on the last one."""
 
 
 class WorkflowPage(msgspec.Struct, frozen=True):
@@ -131,6 +139,20 @@ async def list_workflows(
 async def get_newest(name: WorkflowPath, services: Api) -> Response:
     """The newest version of a workflow."""
     return await _document(services, name, None)
+
+
+@router.get(
+    "/{name}/versions",
+    summary="List the versions of a workflow",
+    responses={200: gives(VersionPage, "Its versions, newest first.")},
+)
+async def list_versions(name: WorkflowPath, services: Api, before: Before = MAX_NUMBER, limit: Limit = 50) -> Response:
+    """List the versions of a workflow, newest first."""
+    found = await services.records.workflows.versions(name, before=before, limit=limit + 1)
+    if not found and await services.records.workflows.get(name) is None:
+        raise no_such_workflow(name, None)
+    following = found[limit - 1].version if len(found) > limit else None
+    return answer(VersionPage(tuple(map(_summary, found[:limit])), following))
 
 
 @router.get(

@@ -200,6 +200,27 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "Ask for a new edit. Runs that have this one can be reverted one by one.",
         409,
     ),
+    "API070": Page(
+        "No such tag",
+        "The workflow has no tag of that name: it was never made, or was taken away.",
+        "Nothing was changed.",
+        "List the tags of the workflow: GET /api/v1/workflows/{name}/tags.",
+        404,
+    ),
+    "API071": Page(
+        "Nothing to roll back to",
+        "Before the move that would be taken back, the tag did not exist.",
+        "The tag is where it was.",
+        "Put it to the version you want, or remove it.",
+        409,
+    ),
+    "API072": Page(
+        "The tag has moved",
+        "The header `If-Match` names a move of the tag that is not its last.",
+        "The tag is where the other move put it.",
+        "Read the tag again, whose `ETag` is its last move, and see whether yours is still right.",
+        412,
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

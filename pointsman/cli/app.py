@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pointsman.base.errors import PointsmanError
-from pointsman.cli import bring_up, definitions, demo, dev, doctor, edits, runs, watch
+from pointsman.cli import bring_up, definitions, demo, dev, doctor, edits, runs, tags, watch
 from pointsman.cli.exits import ExitCode, exit_code
 from pointsman.cli.output import Output
 
@@ -33,6 +33,7 @@ def make_app() -> typer.Typer:
     _add(app, WRITE, validate=definitions.validate, graph=definitions.graph, schema=definitions.schema)
     _add(app, RUNS, run=runs.run, runs=runs.runs, show=runs.show, watch=watch.watch)
     _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)
+    _add(app, RUNS, tags=tags.tags, tag=tags.tag, untag=tags.untag, rollback=tags.rollback)
     _add(app, EDIT, patch=edits.patch, edit=edits.edit, patches=edits.patches, revert=edits.revert, diff=edits.diff)
     _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
     _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, bench=bring_up.bench, doctor=doctor.doctor)

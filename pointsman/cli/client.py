@@ -53,6 +53,14 @@ class Api:
         """The JSON answered to a command."""
         return self._answer("POST", path, json=body, headers=headers, params=_given(query or {}))
 
+    def put(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Any:
+        """The JSON answered to a PUT."""
+        return self._answer("PUT", path, json=body, headers=headers)
+
+    def delete(self, path: str, *, headers: dict[str, str] | None = None, query: Query | None = None) -> Any:
+        """The JSON answered to a DELETE."""
+        return self._answer("DELETE", path, headers=headers, params=_given(query or {}))
+
     def patch(self, path: str, operations: list[dict[str, Any]], query: Query | None = None) -> Any:
         """The JSON answered to an edit in RFC 6902."""
         content_type = {"Content-Type": "application/json-patch+json"}
@@ -98,6 +106,11 @@ def open_api(url: str | None) -> Api:
 def run_path(run: str, *rest: str) -> str:
     """The path of a run, or of something that belongs to it."""
     return "/".join(("runs", quote(run, safe=""), *rest))
+
+
+def workflow_path(name: str, *rest: str) -> str:
+    """The path of a workflow, or of something that belongs to it."""
+    return "/".join(("workflows", quote(name, safe=""), *(quote(part, safe="") for part in rest)))
 
 
 def _started_here(settings: Settings, key: str | None) -> tuple[str, str | None, str]:

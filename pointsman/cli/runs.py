@@ -17,6 +17,7 @@ from pointsman.cli.picture import Picture
 from pointsman.cli.progress import Progress, run_status
 from pointsman.cli.report import node_table, run_report, runs_table
 from pointsman.cli.sources import compiled, json_value
+from pointsman.cli.tags import named_workflow
 from pointsman.cli.watch import see_to_its_end
 from pointsman.protocol.state import RunStatus
 from pointsman.settings import load
@@ -24,7 +25,11 @@ from pointsman.settings import load
 
 def run(
     workflow: Annotated[
-        str, typer.Argument(metavar="FILE|NAME", help="A definition's file, or the name of a stored workflow.")
+        str,
+        typer.Argument(
+            metavar="FILE|NAME",
+            help="A definition's file, or a stored workflow: `NAME`, `NAME@TAG` or `NAME@VERSION`.",
+        ),
     ],
     input_: Annotated[
         str | None, typer.Option("--input", metavar="JSON|@FILE", help="The run's input.", show_default=False)
@@ -37,7 +42,7 @@ def run(
     as_json: AsJson = False,
     api_url: ApiUrl = None,
 ) -> None:
-    """Start a run of a definition, or of the latest version of a stored workflow."""
+    """Start a run of a definition, or of a stored workflow: its newest version, or the one that is named."""
     output = Output(as_json=as_json)
     body = _what(workflow)
     body |= {"input": json_value(input_, "--input")} if input_ is not None else {}
@@ -96,7 +101,7 @@ def _what(workflow: str) -> dict[str, Any]:
     path = Path(workflow)
     looks_like_file = workflow == "-" or "/" in workflow or path.suffix in (".yaml", ".yml", ".json")
     if not looks_like_file and not path.is_file():
-        return {"workflow": workflow}
+        return named_workflow(workflow)
     parsed, _ = compiled(path, load("cli"))
     return {"definition": parsed.document}
 

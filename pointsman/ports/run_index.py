@@ -25,6 +25,8 @@ class NewRun(msgspec.Struct, frozen=True):
     input: Output
     metadata: Any
     created_at: Millis
+    tag: str | None = None
+    """What it was started by, where that named `version` at the time."""
 
     def head(self) -> RunHead:
         """The run as `start` takes it."""
@@ -59,6 +61,8 @@ class RunRow(msgspec.Struct, frozen=True):
     created_at: Millis
     started_at: Millis | None
     ended_at: Millis | None
+    tag: str | None = None
+    """What it was started by."""
 
 
 class Request(NamedTuple):

@@ -40,7 +40,12 @@ CHECKS = [
     negative_data_rejection,
     allow_header_conformance,
 ]
-KNOWN = {"run_id": ["open", "paused", "over", "nowhere"], "name": ["hello", "nothing"], "version": [1, 2]}
+KNOWN: dict[str, list[Any]] = {
+    "run_id": ["open", "paused", "over", "nowhere"],
+    "name": ["hello", "nothing"],
+    "version": [1, 2],
+    "tag": ["prod", "canary"],
+}
 """Values for paths that lead somewhere, or almost."""
 
 
@@ -60,6 +65,7 @@ async def test_every_operation_keeps_to_its_description(database: str, redis_db:
 async def furnish(client: httpx.AsyncClient) -> None:
     """Make what `KNOWN` names."""
     await client.post("/api/v1/workflows", json=HELLO)
+    await client.put("/api/v1/workflows/hello/tags/prod", json={"version": 1})
     for name in ("open", "paused", "over"):
         await client.post("/api/v1/runs", json={"definition": CHAIN, "run_id": name})
     await client.post("/api/v1/runs/paused/pause")

@@ -34,6 +34,7 @@ def test_a_run_is_shown_with_each_node_in_written_order() -> None:
         "run_id": "run_1",
         "workflow": "test",
         "version": None,
+        "tag": None,
         "status": "RUNNING",
         "revision": 1,
         "seq": 2,

@@ -20,6 +20,8 @@ LEGAL = f"""
     INSERT INTO workflows VALUES ('triage', 1);
     INSERT INTO workflow_versions (workflow, version, definition, plan, created_by)
         VALUES ('triage', 1, '{DIGEST}', '{DIGEST}', 'ann');
+    INSERT INTO workflow_tag_moves (workflow, tag, number, version, in_force, by, reason)
+        VALUES ('triage', 'prod', 1, 1, 1, 'ann', '');
     INSERT INTO runs (run_id, workflow, version, definition, plan, engine, created_at)
         VALUES ('run_1', 'triage', 1, '{DIGEST}', '{DIGEST}', 'cel-cpp', 1);
     INSERT INTO events VALUES ('run_1', 1, 1, 'tip', 1, 'start', '{{}}');
@@ -88,6 +90,12 @@ ILLEGAL = {
     "workflow_versions_plan_fkey": version(plan=OTHER),
     "workflow_versions_count_from_one": version(number=0),
     "workflow_versions_come_from_a_revision": "UPDATE workflow_versions SET from_run = 'run_1'",
+    "workflow_tag_moves_pkey": "INSERT INTO workflow_tag_moves SELECT * FROM workflow_tag_moves",
+    "workflow_tag_moves_workflow_version_fkey": _changed("workflow_tag_moves", {"version": "7"}),
+    "workflow_tag_moves_are_spellable": _changed("workflow_tag_moves", {"tag": "'1'"}),
+    "workflow_tag_moves_count_from_one": _changed("workflow_tag_moves", {"number": "0"}),
+    "workflow_tag_moves_follow_what_is_in_force": _changed("workflow_tag_moves", {"in_force": "2"}),
+    "runs_started_by_a_tag_have_a_version": run(tag="'prod'"),
     "runs_pkey": run(run_id="'run_1'"),
     "run_ids_are_spellable": run(run_id="'run:2'"),
     "runs_definition_fkey": run(definition=f"'{OTHER}'"),

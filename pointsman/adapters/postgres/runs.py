@@ -36,6 +36,12 @@ class Runs:
             async with self._pool.acquire() as connection:
                 return await _accept_once(connection, run, request) if request else await _accept(connection, run)
 
+    async def accepted_before(self, request: Request) -> Acceptance | None:
+        """What `accept` would answer to a request that came before; None for a new one."""
+        with reaching_postgres():
+            async with self._pool.acquire() as connection:
+                return await _accepted_before(connection, request)
+
     async def get(self, run: RunId) -> RunRow | None:
         """One run."""
         with reaching_postgres():
@@ -90,6 +96,7 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
         run.input.ref,
         json_of(run.metadata),
         run.created_at,
+        run.tag,
     )
     if row is None:
         return Acceptance("run_exists", await _get(connection, run.run_id))
@@ -99,7 +106,9 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
 async def _accept_once(connection: Connection, run: NewRun, request: Request) -> Acceptance:
     async with connection.transaction():
         if await connection.fetchval(sql("claim_key"), *request) is None:
-            return await _accepted_before(connection, request)
+            repeated = await _accepted_before(connection, request)
+            assert repeated is not None, "a claim that fails has met a committed one"
+            return repeated
         answer = await _accept(connection, run)
         if answer.outcome == "accepted":
             await connection.execute(sql("answer_key"), request.scope, request.key, run.run_id.encode())
@@ -108,9 +117,10 @@ async def _accept_once(connection: Connection, run: NewRun, request: Request) ->
         return answer
 
 
-async def _accepted_before(connection: Connection, request: Request) -> Acceptance:
+async def _accepted_before(connection: Connection, request: Request) -> Acceptance | None:
     earlier = await connection.fetchrow(sql("get_key"), request.scope, request.key)
-    assert earlier is not None, "a claim that fails has met a committed one"
+    if earlier is None:
+        return None
     if earlier["request"] != request.digest:
         return Acceptance("key_reused")
     return Acceptance("repeated", await _get(connection, RunId(earlier["response"].decode())))
@@ -156,4 +166,5 @@ def _run(row: asyncpg.Record) -> RunRow:
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        tag=row["tag"],
     )
