@@ -63,7 +63,6 @@ class Batch:
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """See every signal of a batch to its end: applied, found moot, or set aside with the reason."""
-        self._metrics.batch_size.observe(len(deliveries))
         pending = await self._read(deliveries)
         self._crasher.reach("after_read")
         pause = FIRST_PAUSE_S
@@ -78,6 +77,8 @@ class Batch:
                 log.warning("server_unavailable", code=wrong.code, reason=wrong.message, waiting=len(pending))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LAST_PAUSE_S)
+        # Last, as all counting is: a lone run waits for whatever stands between its signal and its transition.
+        self._metrics.batch_size.observe(len(deliveries))
 
     async def _read(self, deliveries: Sequence[Delivery]) -> list[Reported]:
         reported = []
@@ -94,7 +95,8 @@ class Batch:
         for report in pending:
             by_run.setdefault(report.run_id, []).append(report)
         now = await self._store.now()
-        fresh = await self._load([run for run in by_run if self._cache.get(run) is None])
+        missed = [run for run in by_run if self._cache.get(run) is None]
+        fresh = await self._load(missed) if missed else frozenset[RunId]()
         chain: list[tuple[Reported, Link]] = []
         again: list[Reported] = []
         for run, reports in by_run.items():
@@ -102,18 +104,17 @@ class Batch:
             if snapshot is None:
                 chain += await self._moot(run, reports, now)
             else:
-                self._metrics.cache_hits.inc(run not in fresh)
                 again += await self._step(snapshot, reports, chain, now, is_fresh=run in fresh)
-        return again + await self._apply(chain)
+        again += await self._apply(chain)
+        self._metrics.cache_hits.inc(len(by_run) - len(missed))
+        return again
 
-    async def _load(self, runs: list[RunId]) -> set[RunId]:
-        if not runs:
-            return set()
+    async def _load(self, runs: list[RunId]) -> frozenset[RunId]:
         self._metrics.cache_misses.inc(len(runs))
         loaded = await self._store.load(runs)
         for run, snapshot in loaded.items():
             self._cache.put(run, snapshot)
-        return set(loaded)
+        return frozenset(loaded)
 
     async def _step(
         self,

@@ -22,7 +22,7 @@ class Crew:
         slots = Slots(worker.concurrency or size)
         self.type = worker.type
         self._execution = Execution(worker.type, worker.handlers, slots, around)
-        self.reader = Reader(partition, worker.type, consumer, slots, self._execution.begin, drain)
+        self.reader = Reader(partition, worker.type, consumer, slots, self._execution.begin, around.push, drain)
 
     async def finish(self) -> None:
         """Wait, after the drain began, until nothing more is read and nothing is running."""

@@ -37,6 +37,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     editing: Editing
     send: Callable[[bytes], None]
     """Takes a signal that is to go out."""
+    push: Callable[[], None]
+    """Lets out at once what was taken, where it can."""
 
 
 class Execution:

@@ -32,6 +32,7 @@ class Reader:
         consumer: str,
         slots: Slots,
         begin: Callable[[Entry], None],
+        begun: Callable[[], None],
         drain: asyncio.Event,
     ) -> None:
         self._partition = partition
@@ -41,6 +42,7 @@ class Reader:
         self._consumer = consumer
         self._slots = slots
         self._begin = begin
+        self._begun = begun
         self._drain = drain
         self._last = b"0"
         self._is_cut_off = False
@@ -77,6 +79,7 @@ class Reader:
             # An entry of the past without fields was closed meanwhile.
             if entry[1] is not None:
                 self._begin(entry)
+        self._begun()
         if self._is_cut_off and not entries:
             self._is_cut_off = False
             log.info("tasks_read_again", stream=self._stream)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import hiredis
@@ -11,6 +11,7 @@ import structlog
 
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.packing import pack
+from pointsman.adapters.redis.wire import Answer
 from pointsman.base.errors import ServerUnavailable
 from pointsman.health import Health
 
@@ -31,6 +32,7 @@ class Sender:
         self._wanted = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._going: tuple[Sequence[bytes], Awaitable[list[Answer]]] | None = None
         self._health = health
         self._is_held_back = False
 
@@ -46,6 +48,14 @@ class Sender:
             self._wanted.set()
         self._waiting.append(signal)
 
+    def push(self) -> None:
+        """Let what waits go out now, if nothing is on its way: a result need not wait for its turn to be noticed."""
+        if self._waiting and self._going is None:
+            batch = _batch(self._waiting)
+            answers = self._connection.send_now(self._packed(batch), len(batch))
+            if answers is not None:
+                self._going = batch, answers
+
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
@@ -60,13 +70,19 @@ class Sender:
         await self._empty.wait()
 
     async def _flush(self) -> None:
+        if self._going is None:
+            batch = _batch(self._waiting)
+            self._going = batch, self._connection.exchange(self._packed(batch), len(batch))
+        batch, answers = self._going
         try:
-            await self._put(_batch(self._waiting))
+            self._settle(batch, await answers)
         except ServerUnavailable as why:
             self._hold_back(why)
             await asyncio.sleep(_PAUSE_S)
         else:
             self._go_on()
+        finally:
+            self._going = None
 
     def _hold_back(self, why: ServerUnavailable) -> None:
         self._health.unready("results", str(why))
@@ -80,9 +96,10 @@ class Sender:
             self._health.ready("results")
             log.info("results_sent_again", waiting=len(self._waiting))
 
-    async def _put(self, batch: Sequence[bytes]) -> None:
-        data = pack([("XADD", self._stream, "*", "signal", signal) for signal in batch])
-        answers = await self._connection.exchange(data, len(batch))
+    def _packed(self, batch: Sequence[bytes]) -> bytes:
+        return pack([("XADD", self._stream, "*", "signal", signal) for signal in batch])
+
+    def _settle(self, batch: Sequence[bytes], answers: list[Answer]) -> None:
         refusals = [answer for answer in answers if isinstance(answer, hiredis.ReplyError)]
         if not refusals:
             del self._waiting[: len(batch)]

@@ -49,7 +49,9 @@ class Shift:
         self._registry = WorkerRegistry(partition)
         self.consumer = consumer_name()
         self._sender = Sender(partition.connection, partition.keys.signals, service.health)
-        around = Surroundings(secrets, blobs, service.metrics, Editing.of(settings), self._sender.send)
+        around = Surroundings(
+            secrets, blobs, service.metrics, Editing.of(settings), self._sender.send, self._sender.push
+        )
         size = settings.worker.concurrency
         self.crews = [Crew(worker, partition, self.consumer, size, around, service.drain) for worker in workers]
         types = [worker.type for worker in workers]

@@ -9,7 +9,7 @@ from typing import Final
 import hiredis
 
 from pointsman.adapters.redis.address import Address
-from pointsman.adapters.redis.faults import lost, refused, too_slow, unreachable
+from pointsman.adapters.redis.faults import lost, refused, unreachable
 from pointsman.adapters.redis.packing import Argument, Command, pack
 from pointsman.adapters.redis.scripts import Script
 from pointsman.adapters.redis.wire import Answer, Wire, dial
@@ -72,13 +72,12 @@ class Connection:
         wire = self._wire
         if wire is None or not wire.is_open:
             wire = await self._connected()
-        try:
-            async with asyncio.timeout(patience_s):
-                return await wire.send(data, answers)
-        except TimeoutError:
-            error = too_slow(self.address, patience_s)
-            wire.drop(error)
-            raise error from None
+        return await wire.send(data, answers, patience_s)
+
+    def send_now(self, data: bytes, answers: int) -> asyncio.Future[list[Answer]] | None:
+        """The same without waiting for anything first; None, and nothing was sent, while there is no connection."""
+        wire = self._wire
+        return wire.send(data, answers, PATIENCE_S) if wire is not None and wire.is_open else None
 
     async def load_scripts(self) -> None:
         """Give the server the scripts again, after it forgot them."""
@@ -132,12 +131,7 @@ class Connection:
     async def _sign_on(self, wire: Wire) -> None:
         loads = [("SCRIPT", "LOAD", script.body) for script in self._scripts]
         commands = [*self.address.sign_on, *loads]
-        try:
-            async with asyncio.timeout(_CONNECT_S):
-                answers = await wire.send(pack(commands), len(commands))
-        except TimeoutError:
-            raise too_slow(self.address, _CONNECT_S) from None
-        for answer in answers:
+        for answer in await wire.send(pack(commands), len(commands), _CONNECT_S):
             self.checked(answer)
 
 

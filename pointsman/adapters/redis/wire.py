@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import hiredis
 
 from pointsman.adapters.redis.address import Address
-from pointsman.adapters.redis.faults import lost, not_redis
+from pointsman.adapters.redis.faults import lost, not_redis, too_slow
 
 Answer = Any
 """bytes, int, None, a list of answers, or a `hiredis.ReplyError`."""
@@ -23,11 +23,13 @@ _MORE: Final = object()
 
 
 class _Request:
-    __slots__ = ("answers", "awaited", "future")
+    __slots__ = ("answers", "awaited", "due", "future", "patience_s")
 
-    def __init__(self, awaited: int, future: asyncio.Future[list[Answer]]) -> None:
+    def __init__(self, awaited: int, future: asyncio.Future[list[Answer]], now: float, patience_s: float) -> None:
         self.awaited = awaited
         self.future = future
+        self.due = now + patience_s
+        self.patience_s = patience_s
         self.answers: list[Answer] = []
 
 
@@ -41,19 +43,26 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._broken: Exception | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it can take requests."""
         return self._broken is None
 
-    def send(self, data: bytes, answers: int) -> asyncio.Future[list[Answer]]:
-        """Send packed commands; the future has their answers, error answers among them, or `ServerUnavailable`."""
+    def send(self, data: bytes, answers: int, patience_s: float) -> asyncio.Future[list[Answer]]:
+        """Send packed commands; the future has their answers, error answers among them, or `ServerUnavailable`.
+
+        Where the first of its answers takes longer than `patience_s`, the wire breaks.
+        """
         future: asyncio.Future[list[Answer]] = self._loop.create_future()
         if self._broken is not None or self._transport is None:
             future.set_exception(self._broken or lost(self._address, "not connected"))
             return future
-        self._requests.append(_Request(answers, future))
+        request = _Request(answers, future, self._loop.time(), patience_s)
+        self._requests.append(request)
+        if self._watch is None or request.due < self._watch.when():
+            self._look_at(request.due)
         self._transport.write(data)
         return future
 
@@ -94,6 +103,23 @@ class Wire(asyncio.Protocol):
             if not request.future.done():
                 request.future.set_exception(why)
         self._requests.clear()
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _look(self) -> None:
+        """One timer watches whatever is first in the queue: a timer for each request costs more than the request."""
+        self._watch = None
+        if self._requests:
+            first = self._requests[0]
+            if first.due <= self._loop.time():
+                self.drop(too_slow(self._address, first.patience_s))
+            else:
+                self._look_at(first.due)
+
+    def _look_at(self, when: float) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        self._watch = self._loop.call_at(when, self._look)
 
 
 async def dial(address: Address) -> Wire:
