@@ -16,6 +16,7 @@ from orchestrator_api.compiling import Compiler
 from orchestrator_api.plans import Plans
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool, reaching_postgres
+from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.fleet import (
     Claimed,
@@ -45,6 +46,7 @@ from pointsman.execute import Executor, Programs
 from pointsman.expr import Engine, engine
 from pointsman.health import Health
 from pointsman.ports.blob_store import BlobStore
+from pointsman.ports.dead_letters import DeadLetter
 from pointsman.service import Service, backoff, pause
 from pointsman.settings import Settings
 
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Api",
     "Claimed",
+    "DeadLetter",
     "Decision",
     "FleetEdit",
     "FleetItem",
@@ -93,6 +96,7 @@ class Records(NamedTuple):
     plans: Plans
     runs: Runs
     patches: Patches
+    letters: PostgresDeadLetters
     fleet: FleetEdits
     keys: IdempotencyKeys
     journal: PostgresJournal
@@ -213,6 +217,7 @@ class Services:
                     Plans(documents),
                     Runs(pool),
                     Patches(pool),
+                    PostgresDeadLetters(pool),
                     FleetEdits(pool),
                     IdempotencyKeys(pool),
                     PostgresJournal(pool),

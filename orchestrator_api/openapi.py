@@ -10,12 +10,14 @@ from fastapi.openapi.utils import get_openapi
 
 from orchestrator_api.answers import component
 from orchestrator_api.commands import CommandDone, CommandForm
+from orchestrator_api.dead_letters import LetterPage
 from orchestrator_api.edit_tokens import EditTokenForm, IssuedEditToken
 from orchestrator_api.edits import RevisionDifference
 from orchestrator_api.events import EventPage
 from orchestrator_api.fleet import FleetEditForm, FleetEditPage, FleetEditView, ResumeForm
 from orchestrator_api.fleet_preview import FleetPreview
 from orchestrator_api.health import Alive, Readiness
+from orchestrator_api.letter_story import LetterView
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
 from orchestrator_api.preview import PatchPreview
 from orchestrator_api.problems import ProblemDetails
@@ -38,6 +40,8 @@ ANSWERS: Final = (
     FleetEditView,
     FleetPreview,
     IssuedEditToken,
+    LetterPage,
+    LetterView,
     MovedTag,
     PatchDone,
     PatchLists,

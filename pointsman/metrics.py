@@ -47,6 +47,7 @@ class Metrics:
         self.journal_alarms = self._counter(
             "journal_alarms", "Events or projections that the journal could not take as they were.", "kind"
         )
+        self.dead_letters = self._counter("dead_letters", "Dead letters written to Postgres, by kind.", "kind")
         self.timers_fired = self._counter("timers_fired", "Timers that came due and were sent as signals.")
         self.tasks = self._counter("tasks", "Tasks that handlers ended, by type and outcome.", "type", "outcome")
         self.task_seconds = self._histogram(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import LeasedWriter
 from pointsman.adapters.postgres.migrate import check_schema
@@ -16,6 +17,7 @@ from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.rejected_source import RedisRejectedSource
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.execute import Executor, Programs
@@ -23,6 +25,7 @@ from pointsman.service import Exit, Loop, Service, main
 from pointsman.settings import Settings
 from supervisor.backlog import BacklogGauges
 from supervisor.completion import Completion
+from supervisor.dead_letters import RejectedSignals
 from supervisor.journal import Journal
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
@@ -79,6 +82,9 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         "timers": Timers(store, drain, metrics, batch=own.timer_batch).run,
         "reclaim": Reclaim(WorkerRegistry(partition), drain, metrics).run,
         "reconcile": reconcile.run,
+        "rejected": RejectedSignals(
+            RedisRejectedSource(partition), PostgresDeadLetters(pool), drain, metrics, service.crasher
+        ).run,
         "stuck": Stuck(store, index, drain, metrics, stuck_after_ms=own.stuck_after_ms).run,
         "backlog": BacklogGauges(RedisBacklog(partition), drain, metrics).run,
     }

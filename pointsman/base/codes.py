@@ -357,38 +357,38 @@ CODES: dict[str, Page] = {
     "SIG001": Page(
         "Not a signal",
         "What was pushed is not the JSON object of the wire contract: a field is missing or of the wrong type.",
-        "It was moved to `wf.signals.rejected` with the reason; nothing else changed.",
-        "Send what `docs/reference/wire.md` describes; `redis-cli XRANGE wf.signals.rejected - +` shows the original.",
+        "It became a dead letter with the reason; nothing else changed.",
+        "Send what `docs/reference/wire.md` describes; `pointsman dlq list --kind rejected` finds the original.",
     ),
     "SIG002": Page(
         "A signal for nobody",
         "It carries neither a `job_id` nor a `run_id`.",
-        "It was moved to `wf.signals.rejected`.",
+        "It became a dead letter.",
         "Send the token's `job_id` back unchanged.",
     ),
     "SIG003": Page(
         "A job id that was never handed out",
         "The `job_id` is not one of ours, or names another run than `run_id` does.",
-        "The signal was moved to `wf.signals.rejected`.",
+        "The signal became a dead letter.",
         "Send the token's `job_id` back unchanged; it is opaque.",
     ),
     "SIG004": Page(
         "A signal without job id, and no one token it can mean",
         "Only a node with exactly one open token can be named without a job id.",
-        "The signal was moved to `wf.signals.rejected`; the run goes on.",
+        "The signal became a dead letter; the run goes on.",
         "Send the token's `job_id`.",
     ),
     "SIG005": Page(
         "A signal for a run that never was",
         "Neither Redis nor Postgres knows the run.",
-        "The signal was moved to `wf.signals.rejected`.",
+        "The signal became a dead letter.",
         "Check the run id, and that worker and coordinator use the same servers.",
     ),
     "SIG090": Page(
         "A signal that made the engine fail",
         "Stepping it raised an error nobody foresaw: a bug in Pointsman.",
-        "The signal was moved to `wf.signals.rejected`, whole; its run waits.",
-        "Report it with the log line `step_failed`. Once repaired, push the signal again.",
+        "The signal became a dead letter; its run waits.",
+        "Report it with the log line `step_failed`. Once repaired, redrive the dead letter.",
     ),
     # RUN: runs -------------------------------------------------------------------------------------------------
     "RUN001": Page(
@@ -436,7 +436,7 @@ CODES: dict[str, Page] = {
     "RUN007": Page(
         "A signal for a node the plan lacks",
         "The run's current revision has no such node; a patch may have removed it.",
-        "The signal was moved to `wf.signals.rejected`; the run goes on.",
+        "The signal became a dead letter; the run goes on.",
         "None is needed where the patch meant it.",
     ),
     "RUN008": Page(

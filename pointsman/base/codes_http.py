@@ -221,6 +221,13 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "Read the tag again, whose `ETag` is its last move, and see whether yours is still right.",
         412,
     ),
+    "API080": Page(
+        "No such dead letter",
+        "There is no dead letter of that id, or a recovery after the loss of Redis took back the failure it told of.",
+        "Nothing was changed.",
+        "List dead letters: GET /api/v1/dead-letters.",
+        404,
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

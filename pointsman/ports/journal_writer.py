@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from pointsman.base.ids import RunId
 from pointsman.ports.journal import JournalEvent
+from pointsman.protocol.dead_letter import DeadLetterKind
 from pointsman.protocol.state import RunStatus
 
 AlarmKind = Literal["other_content", "unreadable", "projection_refused"]
@@ -28,6 +29,8 @@ class Written(NamedTuple):
     ended: Mapping[RunId, RunStatus]
     """Runs whose final event is in the batch, and durable now."""
     alarms: tuple[Alarm, ...] = ()
+    dead: tuple[DeadLetterKind, ...] = ()
+    """The kinds of the dead letters that came of it."""
 
 
 class JournalWriter(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from pointsman.base.ids import Digest, EdgeId, FrameId, Millis, NodeId, RunId, TimerId, Tip, TokenId
+from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Resolution, Result, RunHead, RunStatus, Timer
@@ -112,6 +113,10 @@ class Transition(msgspec.Struct, omit_defaults=True):
     """Timers to take off the clock, each with the generation that is on it."""
     notes: tuple[Note, ...] = ()
     messages: tuple[Message, ...] = ()
+    dead: tuple[DeadToken, ...] = ()
+    """Tokens that became dead letters."""
+    unparked: tuple[TokenId, ...] = ()
+    """Tokens that were parked and are not any more: their letters are settled."""
     erased: tuple[TokenId, ...] = ()
     """Tokens that an edit closed: their history goes, so that no later replay meets them."""
     more: bool = False

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pointsman.base.ids import EdgeId, FrameId, Millis, NodeId, TimerId, TokenId, split_token
-from pointsman.plan import Edge
+from pointsman.plan import Edge, Region
+from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import (
@@ -70,6 +71,7 @@ class Draft:
         "more",
         "notes",
         "now",
+        "dead",
         "output",
         "passes_made",
         "program",
@@ -126,6 +128,7 @@ class Draft:
         return self.status or self.run.head.status
 
     @property
+        self.dead: list[DeadToken] = []
     def is_paused(self) -> bool:
         """Whether nothing new may be dispatched."""
         return self.run_status == "PAUSED"
@@ -197,6 +200,15 @@ class Draft:
         """Take a timer off the clock."""
         if self.armed.pop(timer, None) is None and armed.left_ms is None:
             self.disarmed[timer] = armed.generation
+
+    def _unparked(self) -> tuple[TokenId, ...]:
+        """Tokens that were parked before this step and are not after it."""
+        before = self.run.tokens
+        gone = [token for token in self._closed if before[token].state == "parked"]
+        for token, state in self._opened.items():
+            if state.state != "parked" and token in before and before[token].state == "parked":
+                gone.append(token)
+        return tuple(gone)
 
     # Results ------------------------------------------------------------------------------------------------------
 
@@ -301,4 +313,6 @@ def nothing(run: Snapshot, now: Millis, signal: Signal, cause: str, reason: str)
 
 def node_of(token: TokenId) -> NodeId:
     """The node a token activates."""
+            dead=tuple(self.dead),
+            unparked=self._unparked(),
     return NodeId(token.partition(":")[2])

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pointsman.base.ids import FrameId, TokenId, split_token
 from pointsman.plan import Edge
+from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.state import ErrorInfo, OpenToken, Resolution, Result, RunStatus
 from pointsman.step.conditional import ConditionsFailed, choose
 from pointsman.step.draft import Arrival, Draft
@@ -60,8 +61,10 @@ def fail(
     policy = site.node.failure_policy or draft.program.plan.failure_policy
     handled = _handlers(draft, site, token, error, timed_out)
     if handled is None and policy == "park":
-        _park(draft, token, error, attempt)
+        _park(draft, site, token, error, attempt)
         return
+    if handled is None:
+        draft.dead.append(DeadToken(token, attempt, error, site.node.type))
     state = draft.token(token) or draft.run.tokens.get(token)
     started = state.activated_at if state is not None else draft.now
     draft.end(token, Result("failed", attempt, started, draft.now, error=error))
@@ -157,7 +160,7 @@ def _failure_of(site: Site, error: ErrorInfo) -> ErrorInfo:
     return ErrorInfo(error.type, f"{told}: {error.message}" if error.message else told)
 
 
-def _park(draft: Draft, token: TokenId, error: ErrorInfo, attempt: int) -> None:
+def _park(draft: Draft, site: Site, token: TokenId, error: ErrorInfo, attempt: int) -> None:
     """Leave the token open as a dead letter: the run waits for somebody to redrive or skip it."""
     state = draft.token(token) or draft.run.tokens.get(token) or OpenToken("parked", attempt, activated_at=draft.now)
     for timer, armed in state.timers.items():
@@ -170,3 +173,4 @@ def _park(draft: Draft, token: TokenId, error: ErrorInfo, attempt: int) -> None:
     least = state.attempt + 1 if taken is not None else state.min_attempt
     draft.set_token(token, replace(state, state="parked", type="", min_attempt=least, timers={}, error=error))
     draft.note("node_parked", token, {"type": error.type})
+    draft.dead.append(DeadToken(token, state.attempt, error, site.node.type, is_parked=True))

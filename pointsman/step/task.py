@@ -84,6 +84,7 @@ def _sent(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> OpenTok
         state.activated_at,
         draft.now,
         timers,
+        payload=state.payload,
     )
 
 
@@ -91,7 +92,7 @@ def _task(draft: Draft, site: Site, token: TokenId, state: OpenToken, config: An
     frame, node = split_token(token)
     run = draft.run.head
     sources = sources_of(draft, site, token, state.sources)
-    payload = payload_of(draft, sources)
+    payload = payload_for(draft, site, token, state)
     return Task(
         id=token,
         job_id=job_id(run.run_id, token, state.attempt),
@@ -110,6 +111,11 @@ def _task(draft: Draft, site: Site, token: TokenId, state: OpenToken, config: An
         deadline=_deadline(state),
         metadata=site.node.metadata,
     )
+
+
+def payload_for(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> Output:
+    """What the worker of an open token is handed: another input if somebody gave it one, else what fired it."""
+    return state.payload or payload_of(draft, sources_of(draft, site, token, state.sources))
 
 
 def _deadline(state: OpenToken) -> Millis | None:

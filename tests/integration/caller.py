@@ -90,6 +90,23 @@ class Caller:
         assert found["status"] == "COMPLETED", found
         return found["output"]
 
+    async def letters(self, **wanted: str) -> list[Document]:
+        """Dead letters, the newest first."""
+        answered = await self.client.get("/api/v1/dead-letters", params=wanted)
+        assert answered.status_code == 200, answered.text
+        return list(answered.json()["letters"])
+
+    async def letter(self, letter_id: str) -> Document:
+        """A dead letter, the whole story."""
+        answered = await self.client.get(f"/api/v1/dead-letters/{letter_id}")
+        assert answered.status_code == 200, answered.text
+        return dict(answered.json())
+
+    async def letter_of(self, run_id: str) -> Document:
+        """The one open dead letter of a run, once there is one; the whole story."""
+        (found,) = await eventually(lambda: self.letters(run=run_id, status="open"))
+        return await self.letter(found["id"])
+
     # Raw Redis ------------------------------------------------------------------------------------------------------
 
     async def take(self, task_type: str, count: int = 1) -> list[Document]:
@@ -116,12 +133,12 @@ class Caller:
         await self.push({**told, "status": "completed", "result_data": data, **more})
 
     async def rejected(self, marker: str) -> tuple[str, str]:
-        """Code and reason with which the signal that holds `marker` was set aside, once it is."""
+        """Code and reason with which the signal that holds `marker` was set aside, once it is a dead letter."""
 
         async def found() -> tuple[str, str] | None:
-            for _, entry in await self.redis.xrevrange("wf.signals.rejected"):
-                if marker.encode() in entry[b"signal"]:
-                    return entry[b"code"].decode(), entry[b"reason"].decode()
+            for letter in await self.letters(kind="rejected", limit="500"):
+                if marker in (await self.letter(letter["id"]))["signal"]:
+                    return letter["code"], letter["message"]
             return None
 
         return await eventually(found)

@@ -120,6 +120,7 @@ async def test_a_cancelled_run_takes_its_tasks_off_the_streams_and_late_results_
     await caller.complete(task, "too late")
     await eventually(caller.is_idle)
     assert await caller.run(run_id) == run
+    assert await caller.letters(run=run_id) == []
     assert not [entry for _, entry in await caller.redis.xrange("wf.signals.rejected") if run_id in str(entry)]
 
 

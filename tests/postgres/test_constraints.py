@@ -36,6 +36,9 @@ LEGAL = f"""
         id, workflow, version, operations, description, by, on_running, rate_per_s, stop_on_error_share, runs, reach
     ) VALUES ('edit_1', 'triage', 1, '[]', '', 'ann', 'refuse', 10, 0.1, 1, 1);
     INSERT INTO fleet_edit_items (edit, position, run_id, tries) VALUES ('edit_1', 1, 'run_1', 1);
+    INSERT INTO dead_letters (id, kind, at, run_id, epoch, seq, token, code, message)
+        VALUES ('dl_1', 'failed', 1, 'run_1', 1, 1, ':a', 'busy', '');
+    INSERT INTO stuck_runs VALUES ('run_1', 'no token is open');
 """
 
 
@@ -72,11 +75,24 @@ def fleet_item(**columns: str) -> str:
     return _changed("fleet_edit_items", columns)
 
 
+def dead_letter(**columns: str) -> str:
+    return _changed("dead_letters", columns)
+
+
 def _changed(table: str, columns: Mapping[str, str]) -> str:
     return f"UPDATE {table} SET {', '.join(f'{name} = {value}' for name, value in columns.items())}"
 
 
 ILLEGAL = {
+    "dead_letters_pkey": "INSERT INTO dead_letters SELECT * FROM dead_letters",
+    "dead_letters_have_a_known_kind": dead_letter(kind="'odd'"),
+    "dead_letters_have_a_known_status": dead_letter(status="'odd'", decided_at="1"),
+    "dead_letters_are_of_a_token_or_a_signal": dead_letter(token="NULL"),
+    "dead_letters_are_decided_at_some_time": dead_letter(decided_at="1"),
+    "dead_letters_become_a_run_when_redriven": dead_letter(became="'run_2'"),
+    "stuck_runs_pkey": "INSERT INTO stuck_runs SELECT * FROM stuck_runs",
+    "stuck_runs_run_id_fkey": "UPDATE stuck_runs SET run_id = 'run_2'",
+    "stuck_runs_say_why": "UPDATE stuck_runs SET reason = ''",
     "definitions_pkey": f"INSERT INTO definitions VALUES ('{DIGEST}', '{{}}')",
     "definitions_are_named_by_their_content": f"INSERT INTO definitions VALUES ('{OTHER}', '{{}}')",
     "plans_pkey": f"INSERT INTO plans VALUES ('{DIGEST}', '{{}}')",

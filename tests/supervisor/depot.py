@@ -15,6 +15,7 @@ from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.crashpoints import Crasher
 from pointsman.base.ids import RunId
 from pointsman.execute import Executor, Programs
@@ -121,6 +122,18 @@ class Depot:
         for event in events:
             told = ("run_id", event.run_id, "epoch", event.epoch, "seq", event.seq, "tip", event.tip)
             await self.partition.connection.ask("XADD", "wf.events", "*", *told, "event", event.body)
+
+    async def set_aside(self, body: bytes, code: str, reason: str) -> None:
+        """Reject a signal as a coordinator does."""
+        source = RedisSignalSource(self.partition, "test")
+        await source.send([body])
+        (delivery,) = await source.read(1, 1_000)
+        await source.reject(delivery, code, reason)
+        await source.aclose()
+
+    async def nothing_set_aside(self) -> bool:
+        """Whether every signal that was set aside has been moved."""
+        return await self.partition.connection.ask("XLEN", self.partition.keys.rejected) == 0
 
     async def alarms(self) -> list[tuple[str, str, int]]:
         """What was found amiss with events."""

@@ -7,7 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.base.ids import RunId
+from pointsman.ports.dead_letters import LetterFilter
 from tests.supervisor.depot import Depot
 from tests.support.processes import ended, free_port, started
 from tests.support.waiting import eventually
@@ -43,6 +45,29 @@ async def test_a_supervisor_that_dies_half_way_is_taken_over_from(
     assert await depot.journal.events(run, 0, 100) == events
     assert (await depot.row(run)).status == "COMPLETED"
     assert await depot.alarms() == []
+
+
+async def test_a_signal_set_aside_becomes_one_letter_though_the_supervisor_dies_half_way(
+    depot: Depot, settings: dict[str, str]
+) -> None:
+    # Given two signals that were set aside, one of a run and one of nothing
+    run = await depot.start()
+    job = f"{run}::nowhere:3"
+    await depot.set_aside(b'{"job_id": "%b", "status": "completed"}' % job.encode(), "RUN007", "there is no such node")
+    await depot.set_aside(b"\xff junk", "SIG001", "no JSON")
+    # When the supervisor dies between writing them down and taking them off the stream
+    code, _ = await ended("supervisor", **settings, POINTSMAN_CRASH_AT="between_letter_and_removal")
+    assert code == -signal.SIGKILL
+    assert await depot.partition.connection.ask("XLEN", "wf.signals.rejected") == 2
+    # Then the next one takes them off, and each is one letter
+    async with started("supervisor", **settings):
+        await eventually(lambda: depot.nothing_set_aside())
+    letters = await PostgresDeadLetters(depot.pool).page(LetterFilter())
+    told = [(found.run_id, found.workflow, found.node, found.attempt, found.code, found.signal) for found in letters]
+    assert told[::-1] == [
+        (run, "test", "nowhere", 3, "RUN007", b'{"job_id": "%b", "status": "completed"}' % job.encode()),
+        (None, None, None, None, "SIG001", b"\xff junk"),
+    ]
 
 
 async def test_two_supervisors_share_their_duties_and_either_may_die(depot: Depot, settings: dict[str, str]) -> None:

@@ -16,11 +16,13 @@ import msgspec
 import structlog
 
 from pointsman.adapters.postgres.event_head import Entry, Unreadable, decode_head, examine
+from pointsman.adapters.postgres.letters import Letters
 from pointsman.adapters.postgres.projection import Projection, printable
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import RunId
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.journal_writer import Alarm, Written
+from pointsman.protocol.dead_letter import DeadLetterKind
 from pointsman.protocol.state import RunStatus
 
 if TYPE_CHECKING:
@@ -59,8 +61,9 @@ async def _append_at_once(connection: Connection, events: Sequence[JournalEvent]
     async with connection.transaction():
         await connection.copy_records_to_table("events", columns=_COLUMNS, records=[_row(entry) for entry in entries])
         await Projection.of(entries).write(connection)
+        dead = await Letters.of(entries).write(connection)
         await connection.execute(sql("announce_journal"))
-    return Written(len(entries), _ended(entries))
+    return Written(len(entries), _ended(entries), dead=dead)
 
 
 async def _append_carefully(connection: Connection, events: Sequence[JournalEvent]) -> Written:
@@ -71,12 +74,13 @@ async def _append_carefully(connection: Connection, events: Sequence[JournalEven
         new = await _insert(connection, entries)
         alarms += await _differing(connection, entries)
         fresh = [entry for entry in entries if new.pop(_key(entry.event), None)]
-        alarms += await _project_run_by_run(connection, fresh)
+        dead, refused = await _project_run_by_run(connection, fresh)
+        alarms += refused
         await _raise_alarms(connection, alarms)
         await connection.execute(sql("announce_journal"))
     for alarm in alarms:
         _report(alarm)
-    return Written(len(fresh), _ended(entries), tuple(alarms))
+    return Written(len(fresh), _ended(entries), tuple(alarms), dead)
 
 
 async def _insert(connection: Connection, entries: Sequence[Entry]) -> dict[Key, bool]:
@@ -97,19 +101,23 @@ async def _differing(connection: Connection, entries: Sequence[Entry]) -> list[A
     ]
 
 
-async def _project_run_by_run(connection: Connection, entries: Sequence[Entry]) -> list[Alarm]:
+async def _project_run_by_run(
+    connection: Connection, entries: Sequence[Entry]
+) -> tuple[tuple[DeadLetterKind, ...], list[Alarm]]:
     """Project each run by itself, so that one that a constraint refuses keeps no other from being written."""
     by_run: dict[RunId, list[Entry]] = {}
     for entry in entries:
         by_run.setdefault(entry.event.run_id, []).append(entry)
+    dead: tuple[DeadLetterKind, ...] = ()
     alarms = []
     for of_run in by_run.values():
         try:
             async with connection.transaction():
                 await Projection.of(of_run).write(connection)
+                dead += await Letters.of(of_run).write(connection)
         except _UNUSUAL as refused:
             alarms.append(Alarm("projection_refused", of_run[-1].event, str(refused)))
-    return alarms
+    return dead, alarms
 
 
 async def _raise_alarms(connection: Connection, alarms: Sequence[Alarm]) -> None:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from pointsman.base.ids import Digest, Millis
+from pointsman.base.ids import Digest, Millis, TokenId
 from pointsman.ports.journal import JournalEvent
+from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, NOTHING, Output
 from pointsman.protocol.state import FINAL, RunHead, RunStatus
 
@@ -25,6 +26,14 @@ class PatchHead(msgspec.Struct):
     inverse: msgspec.Raw = NOTHING
 
 
+class SenderHead(msgspec.Struct):
+    """Who sent a command, why, and what with."""
+
+    by: str = ""
+    reason: str = ""
+    payload: msgspec.Raw = NOTHING
+
+
 class EventHead(msgspec.Struct):
     """What the journal reads of a transition."""
 
@@ -35,6 +44,9 @@ class EventHead(msgspec.Struct):
     error: msgspec.Raw = NOTHING
     output: Output = EMPTY
     patch: PatchHead | None = None
+    dead: tuple[DeadToken, ...] = ()
+    unparked: tuple[TokenId, ...] = ()
+    signal: SenderHead | None = None
 
     @property
     def is_final(self) -> bool:

@@ -85,6 +85,8 @@ class LeasedWriter:
         with reaching_postgres():
             written = await append(self._connection, events)
         self._metrics.journal_rows.inc(written.rows)
+        for kind in written.dead:
+            self._metrics.dead_letters.labels(kind).inc()
         for alarm in written.alarms:
             self._metrics.journal_alarms.labels(alarm.kind).inc()
         return written

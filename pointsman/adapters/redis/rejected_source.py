@@ -1,0 +1,43 @@
+"""RedisRejectedSource: the signals that were set aside, until they are written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.records import pairs
+from pointsman.adapters.redis.wire import Answer
+from pointsman.ports.dead_letters import RejectedSignal
+
+
+class RedisRejectedSource:
+    """The adapter of `pointsman.ports.dead_letters.RejectedSource`; the docstrings there hold here."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._connection = partition.connection
+        self._stream = partition.keys.rejected
+
+    async def read(self, count: int) -> list[RejectedSignal]:
+        """The first of them."""
+        return [
+            _signal(entry) for entry in await self._connection.ask("XRANGE", self._stream, "-", "+", "COUNT", count)
+        ]
+
+    async def remove(self, signals: Sequence[RejectedSignal]) -> None:
+        """Take signals off the stream."""
+        if signals:
+            await self._connection.ask("XDEL", self._stream, *(signal.entry for signal in signals))
+
+
+def _signal(entry: Answer) -> RejectedSignal:
+    """An entry, whatever somebody may have put there by hand."""
+    name, flat = entry
+    fields = dict(pairs(flat))
+    signal, length = fields.get(b"signal", b""), fields.get(b"length", b"")
+    return RejectedSignal(
+        name.decode(),
+        signal,
+        int(length) if length.isdigit() and len(length) < 19 else len(signal),
+        fields.get(b"code", b"").decode(errors="replace"),
+        fields.get(b"reason", b"").decode(errors="replace"),
+    )
