@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from orchestrator_api.view import NodeStatus, node_status, shown
 from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, split_token
 from pointsman.protocol.output import EMPTY, Output
-from pointsman.protocol.signal import Cancel, Pause, Resume
+from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
 from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus
 from pointsman.protocol.transition import Note, NoteKind, Patch, Transition
 
@@ -63,7 +63,7 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     at: Millis
     type: str
-    """What caused it: start, completed, failed, timer, worker_lost, continue, pause, resume, cancel or patch."""
+    """What caused it: start, completed, failed, timer, worker_lost, continue, pause, resume, cancel, redrive, skip or patch."""
     status: RunStatus | None = None
     """The run's new status, where it changed."""
     nodes: tuple[NodeEvent, ...] = ()
@@ -103,7 +103,7 @@ def _sender(change: Transition) -> tuple[str, str]:
     if change.patch is not None:
         return change.patch.by, ""
     signal = change.signal
-    return (signal.by, signal.reason) if isinstance(signal, Pause | Resume | Cancel) else ("", "")
+    return (signal.by, signal.reason) if isinstance(signal, Pause | Resume | Cancel | Redrive | Skip) else ("", "")
 
 
 def _ended(change: Transition) -> Iterator[NodeEvent]:

@@ -16,9 +16,19 @@ from pointsman.base.errors import RunError, SignalRejected
 from pointsman.base.ids import Digest, Tip, TokenId, split_token
 from pointsman.edit.passes import assume_pass, left_behind
 from pointsman.protocol.history import EndedPass, HistoryRecord
-from pointsman.protocol.output import EMPTY
-from pointsman.protocol.signal import Completed, Continue, Failed, Pause, Resume, Signal, TimerFired, WorkerLost
-from pointsman.protocol.state import RunHead, Snapshot, Timer
+from pointsman.protocol.signal import (
+    Completed,
+    Continue,
+    Failed,
+    Pause,
+    Redrive,
+    Resume,
+    Signal,
+    Skip,
+    TimerFired,
+    WorkerLost,
+)
+from pointsman.protocol.state import Result, RunHead, Snapshot, Timer
 from pointsman.protocol.task import decode_task
 from pointsman.protocol.transition import Transition
 from pointsman.step import Program, advance, opened_by, start, step
@@ -181,11 +191,22 @@ def _as_it_was(record: HistoryRecord, signal: Signal, state: Snapshot, run: Snap
         elif token is not None:
             state.tokens[record.token] = replace(token, timers={**token.timers, signal.timer: due})
     if isinstance(signal, Completed) and record.token is not None:
-        result = run.results.get(record.token)
-        return replace(signal, output=result.output if result is not None else EMPTY)
+        return _completed(signal, run.results.get(record.token))
     return signal
 
 
 def _is_optional(record: HistoryRecord) -> bool:
     """Whether a record may change nothing on another plan without anything being lost: it reports no work."""
     return isinstance(record.fact, Continue | Pause | Resume)
+    if isinstance(signal, Redrive | Skip) and token is not None:
+        # That it was parked is a fact as well: what made it fail then may not make it fail now.
+        state.tokens[signal.token] = replace(token, state="parked", attempt=signal.attempt)
+def _completed(signal: Completed, result: Result | None) -> Completed | Failed:
+    """The completion with its output; where a later attempt, or a skip, has taken its place, the failure it led to."""
+    if result is None:
+        return signal
+    if signal.token is not None and (result.attempt != signal.attempt or result.status == "skipped"):
+        return Failed(signal.run_id, signal.token, signal.attempt, "condition_error", retried=False, node=signal.node)
+    return replace(signal, output=result.output)
+
+

@@ -94,7 +94,29 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel", omit_defaults=True):
     reason: str = ""
 
 
-Signal = Completed | Failed | TimerFired | WorkerLost | Continue | Pause | Resume | Cancel
+class Redrive(msgspec.Struct, frozen=True, tag="redrive", omit_defaults=True):
+    """Hand a parked token out again. It counts only if `attempt` is the one that the token was parked with."""
+
+    run_id: RunId
+    token: TokenId
+    attempt: int
+    payload: Output | None = None
+    """What the worker is handed in place of what fired the node."""
+    by: str = ""
+    reason: str = ""
+
+
+class Skip(msgspec.Struct, frozen=True, tag="skip", omit_defaults=True):
+    """Give a parked token up: its node counts as skipped. `attempt` is as in `Redrive`."""
+
+    run_id: RunId
+    token: TokenId
+    attempt: int
+    by: str = ""
+    reason: str = ""
+
+
+Signal = Completed | Failed | TimerFired | WorkerLost | Continue | Pause | Resume | Cancel | Redrive | Skip
 
 
 class WireSignal(msgspec.Struct, omit_defaults=True):

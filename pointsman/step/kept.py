@@ -25,8 +25,8 @@ from pointsman.base.ids import (
     token_id,
 )
 from pointsman.protocol.history import EndedPass, HistoryRecord
-from pointsman.protocol.signal import Completed, Failed, Signal, TimerFired, WorkerLost
-from pointsman.protocol.transition import Transition
+from pointsman.protocol.signal import Completed, Failed, Redrive, Signal, Skip, TimerFired, WorkerLost
+from pointsman.protocol.transition import Note, Transition
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Signal | EndedPass)
@@ -83,7 +83,7 @@ def _token_of(signal: Signal, change: Transition) -> TokenId | None:
     match signal:
         case Completed() | Failed():
             return signal.token or _only_token_of(signal.node, change)
-        case WorkerLost():
+        case WorkerLost() | Redrive() | Skip():
             return signal.token
         case TimerFired():
             return TokenId(signal.timer.partition(":")[2]) or None

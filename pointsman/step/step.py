@@ -15,8 +15,10 @@ from pointsman.protocol.signal import (
     Continue,
     Failed,
     Pause,
+    Redrive,
     Resume,
     Signal,
+    Skip,
     TimerFired,
     WorkerLost,
 )
@@ -28,7 +30,8 @@ from pointsman.step.draft import RUN_TIMER, Draft, node_of, nothing
 from pointsman.step.ending import end_run, fail
 from pointsman.step.pause import pause
 from pointsman.step.program import Program, Site
-from pointsman.step.resume import WAITING, dispatch_waiting, resume
+from pointsman.step.redrive import redrive, skip_parked
+from pointsman.step.resume import POSTPONED, dispatch_waiting, resume
 from pointsman.step.retry import attempt_failed, attempt_over, try_again, worker_lost
 from pointsman.step.task import completed
 from pointsman.step.wait import wake
@@ -81,6 +84,8 @@ _CAUSES: dict[type, str] = {
     Pause: "pause",
     Resume: "resume",
     Cancel: "cancel",
+    Redrive: "redrive",
+    Skip: "skip",
 }
 
 
@@ -112,6 +117,8 @@ def _take(draft: Draft, signal: Signal) -> None:
             worker_lost(draft, _site(draft, token), token, state, signal.worker, recorded=signal.retried)
         case TimerFired():
             _take_timer(draft, signal)
+        case Redrive() | Skip():
+            _decide(draft, signal)
         case Continue() | Pause() | Resume() | Cancel():
             _take_command(draft, signal)
         case _:
@@ -134,6 +141,23 @@ def _take_command(draft: Draft, signal: Continue | Pause | Resume | Cancel) -> N
             resume(draft)
         case Cancel():
             end_run(draft, "CANCELLED", ErrorInfo("cancelled", signal.reason), "run_cancelled")
+        case _:
+            assert_never(signal)
+
+
+def _decide(draft: Draft, signal: Redrive | Skip) -> None:
+    """Do what somebody decided about a parked token, if it is still the failure that they decided about."""
+    token, state = _addressed(draft, signal.token, None)
+    site = _site(draft, token)
+    if state.state != "parked" or state.attempt != signal.attempt:
+        raise _Idle("not_parked")
+    match signal:
+        case Skip():
+            skip_parked(draft, site, token, state)
+        case Redrive():
+            if site.node.kind != "task":
+                raise _Idle("not_a_task")
+            redrive(draft, site, token, state, signal.payload)
         case _:
             assert_never(signal)
 
