@@ -28,16 +28,12 @@ async def measured(data_dir: str) -> dict[str, Any]:
     async with Stack(Path(data_dir) / "engine") as stack:
         driver = Driver(stack, data_dir)
         await asyncio.sleep(1)
+        told("W2: lone runs, and ping-pong")
+        figures |= {f"w2.{name}": value for name, value in (await workloads.lone_runs(driver))._asdict().items()}
         told("W1: chains")
         figures["w1.steps_per_s"] = await workloads.chains(driver)
         rss = stack.rss()
         figures |= {f"memory.{name}_mib": held for name, held in rss.items()}
-        told("W2: a lone run, and ping-pong")
-        hops, floor = await workloads.lone_run(driver), await workloads.floor_of_lone_run(driver, "redis-py")
-        own = await workloads.floor_of_lone_run(driver, "own")
-        figures |= {"w2.p50_ms": hops.p50, "w2.p99_ms": hops.p99, "w2.floor_p50_ms": floor.p50}
-        figures |= {"w2.ratio_to_floor": hops.p50 / floor.p50, "w2.p99_ratio_to_floor": hops.p99 / floor.p50}
-        figures |= {"w2.own_floor_p50_ms": own.p50, "w2.ratio_to_own_floor": hops.p50 / own.p50}
         told("W3: fan-outs")
         figures["w3.steps_per_s"] = await workloads.fan_outs(driver)
         told("W4: loops")

@@ -17,6 +17,7 @@ from pointsman.base.ids import RunId
 from pointsman.protocol.transition import decode_event
 
 REPEATS = 3
+ROUNDS = 9
 
 
 class Hops(NamedTuple):
@@ -26,6 +27,18 @@ class Hops(NamedTuple):
     p99: float
 
 
+class LoneRuns(NamedTuple):
+    """W2, each figure the median of all rounds; the ratios are those within a round."""
+
+    p50_ms: float
+    p99_ms: float
+    floor_p50_ms: float
+    own_floor_p50_ms: float
+    ratio_to_floor: float
+    p99_ratio_to_floor: float
+    ratio_to_own_floor: float
+
+
 async def chains(driver: Driver, runs: int = 1_000) -> float:
     """W1: steps a second of `runs` chains of 10 at once; the median of three."""
     plan = plans.chain(driver.engine, 10)
@@ -33,8 +46,22 @@ async def chains(driver: Driver, runs: int = 1_000) -> float:
     return median([10 * runs / await driver.timed(plan, runs) for _ in range(REPEATS)])
 
 
+async def lone_runs(driver: Driver) -> LoneRuns:
+    """W2 beside its floor, by turns: a machine that is slow for a while is so for both."""
+    await lone_run(driver)
+    rounds = [await _round(driver) for _ in range(ROUNDS)]
+    return LoneRuns(*map(median, zip(*rounds, strict=True)))
+
+
+async def _round(driver: Driver) -> LoneRuns:
+    floor, own = await floor_of_lone_run(driver, "redis-py"), await floor_of_lone_run(driver, "own")
+    hops = await lone_run(driver)
+    ratios = hops.p50 / floor.p50, hops.p99 / floor.p50, hops.p50 / own.p50
+    return LoneRuns(hops.p50, hops.p99, floor.p50, own.p50, *ratios)
+
+
 async def lone_run(driver: Driver, steps: int = 200) -> Hops:
-    """W2: one run, nothing else: from one handler call to the next."""
+    """One run, nothing else: from one handler call to the next, in each of a few runs."""
     plan = plans.chain(driver.engine, steps)
     gaps: list[float] = []
     for _ in range(REPEATS):
