@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import structs
 
 from pointsman.base.errors import InvalidDefinition, Problem
-from pointsman.compile import Compiled, compile_source
+from pointsman.compile import Compiled, Known, compile_source
 from pointsman.definition import Document, Media, Operation, Parsed, apply_patch, refused
 from pointsman.definition.merge_patch import is_same
 from pointsman.edit.inverse import inverse
 from pointsman.expr import Engine
-from pointsman.plan import Guards, Plan, encode_plan
+from pointsman.plan import Guards, Plan, PlanWriter
 from pointsman.settings import LimitSettings
 
 T = TypeVar("T")
@@ -56,6 +56,8 @@ class Compiler:
         self.engine = engine
         self._limits = limits
         self._thread = thread
+        self._known = Known(engine)
+        self._written = PlanWriter()
 
     async def compile(
         self, source: bytes | dict[str, Any], media: Media = "json", *, name: str | None = None, whole: bytes = b""
@@ -114,11 +116,11 @@ class Compiler:
     def _made(
         self, source: bytes | dict[str, Any], media: Media, name: str | None, guards: Guards | None = None
     ) -> Made:
-        parsed, compiled = compile_source(source, self.engine, media=media, name=name)
+        parsed, compiled = compile_source(source, self.engine, media=media, name=name, known=self._known)
         plan = self._limited(parsed, compiled)
         if guards is not None:
             plan = structs.replace(plan, guards=guards)
-        return Made(encoded(parsed.document), plan, encode_plan(plan), compiled.warnings)
+        return Made(encoded(parsed.document), plan, self._written(plan), compiled.warnings)
 
     def _limited(self, parsed: Parsed, compiled: Compiled) -> Plan:
         """The plan, its guards no wider than this installation's."""

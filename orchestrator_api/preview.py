@@ -45,7 +45,7 @@ class EditOptions(NamedTuple):
     plan_hash: str | None
 
 
-def _options(
+async def _options(  # not because it waits: what does not, is called in a thread
     on_running: Annotated[
         OnRunning, Query(description="What becomes of running tasks that the new plan lacks, or has otherwise.")
     ] = "refuse",

@@ -2,5 +2,6 @@
 
 from pointsman.compile.compiler import Compiled, compile_definition, compile_source
 from pointsman.compile.decompile import decompile
+from pointsman.compile.known import Known
 
-__all__ = ["Compiled", "compile_definition", "compile_source", "decompile"]
+__all__ = ["Compiled", "Known", "compile_definition", "compile_source", "decompile"]

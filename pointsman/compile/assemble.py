@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from pointsman.base.ids import NodeId
@@ -15,12 +16,18 @@ UNNAMED: Final = "unnamed"
 """The name of a plan whose definition has none, and that is not stored under one either."""
 
 
-def assemble(definition: Definition, graph: Graph, regions: tuple[Region, ...], name: str | None) -> Plan:
-    """Put the plan together. `name` counts before the name the definition gives itself."""
+def assemble(
+    definition: Definition,
+    graph: Graph,
+    regions: tuple[Region, ...],
+    name: str | None,
+    node: Callable[[NodeForm], Node],
+) -> Plan:
+    """Put the plan together. `name` counts before the name the definition gives itself; `node` does `node_of`."""
     about = definition.metadata
     return Plan(
         name=name or definition.name or about.name or UNNAMED,
-        nodes=tuple(_node(form) for form in graph.nodes.values()),
+        nodes=tuple(map(node, graph.nodes.values())),
         edges=graph.edges,
         regions=regions,
         output=about.output,
@@ -30,7 +37,8 @@ def assemble(definition: Definition, graph: Graph, regions: tuple[Region, ...], 
     )
 
 
-def _node(form: NodeForm) -> Node:
+def node_of(form: NodeForm) -> Node:
+    """The plan's node that a definition's node stands for."""
     if form.type in CONTROL_TYPES:
         return Node(
             id=NodeId(form.id),

@@ -90,8 +90,7 @@ class _NotYet(_Contrary):
 
     def _waits(self, node: NodeId) -> bool:
         needed = self.needed(node)
-        others = sum(edge.source not in self.stopped for edge in self.graph.ins[node])
-        return needed is None or others < needed
+        return needed is None or sum(edge.source not in self.stopped for edge in self.graph.ins[node]) < needed
 
 
 class _Dead(_Contrary):

@@ -12,6 +12,7 @@ from pointsman.compile.doubts import warn
 from pointsman.compile.fields import check_fields, check_names
 from pointsman.compile.findings import Findings
 from pointsman.compile.joins import check_joins
+from pointsman.compile.known import Known
 from pointsman.compile.link import link
 from pointsman.compile.references import Reach, check_context, check_reading, readings
 from pointsman.compile.regions import enclose
@@ -50,11 +51,16 @@ def compile_definition(definition: Parsed | Definition, engine: Engine, *, name:
         InvalidDefinition: With every problem found.
     """
     parsed = definition if isinstance(definition, Parsed) else Parsed({}, definition, Positions())
-    return _compile(parsed, (), engine, name)
+    return _compile(parsed, (), engine, name, Known(engine))
 
 
 def compile_source(
-    source: str | bytes | dict[str, Any], engine: Engine, *, media: Media = "auto", name: str | None = None
+    source: str | bytes | dict[str, Any],
+    engine: Engine,
+    *,
+    media: Media = "auto",
+    name: str | None = None,
+    known: Known | None = None,
 ) -> tuple[Parsed, Compiled]:
     """Read and compile a definition, so that problems of its form and of its meaning are told together.
 
@@ -63,18 +69,20 @@ def compile_source(
         engine: As for `compile_definition`.
         media: What the text is.
         name: As for `compile_definition`.
+        known: What the same engine's compiling of other definitions has found out, for this one and those to come.
 
     Raises:
         InvalidDefinition: With every problem found.
     """
     taken = read(source, media) if isinstance(source, (str, bytes)) else checked(source, Positions())
-    parsed, problems = salvage(taken)
+    known = known or Known(engine)
+    parsed, problems = salvage(taken, known.forms)
     if parsed is None:
         raise refused(*problems)
-    return parsed, _compile(parsed, problems, engine, name)
+    return parsed, _compile(parsed, problems, engine, name, known)
 
 
-def _compile(parsed: Parsed, known: tuple[Problem, ...], engine: Engine, name: str | None) -> Compiled:
+def _compile(parsed: Parsed, problems: tuple[Problem, ...], engine: Engine, name: str | None, known: Known) -> Compiled:
     definition, findings = parsed.definition, Findings(parsed.document, parsed.positions)
     linked = cut_returns(link(definition, findings), findings)
     graph = cut_cycles(linked, findings)
@@ -85,11 +93,11 @@ def _compile(parsed: Parsed, known: tuple[Problem, ...], engine: Engine, name: s
     regions = enclose(graph, findings)
     reach = Reach(graph, regions)
     check_context(graph, reach, findings)
-    read_by = readings(graph, definition, engine, findings)
+    read_by = readings(graph, definition, engine, findings, known.strings)
     for reading in read_by:
         check_reading(reading, graph, reach, findings)
-    if known or findings.problems:
-        raise refused(*known, *findings.problems)
+    if problems or findings.problems:
+        raise refused(*problems, *findings.problems)
     warn(graph, read_by, reach, findings)
     warnings = sorted(findings.warnings, key=lambda warning: warning.line or 0)
-    return Compiled(assemble(definition, graph, regions, name), tuple(warnings))
+    return Compiled(assemble(definition, graph, regions, name, known.node), tuple(warnings))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple
 
 from pointsman.base.errors import ExpressionError
 from pointsman.base.ids import NodeId
 from pointsman.compile.findings import Findings
 from pointsman.compile.graph import Graph, surrounding
-from pointsman.definition import Definition
+from pointsman.definition import Definition, Node
 from pointsman.definition.model import CONTROL_TYPES
 from pointsman.definition.refusal import closest
-from pointsman.expr import Engine, References
+from pointsman.expr import Engine, Mixed, References
 from pointsman.plan import Region
 
 Moment = Literal["begins", "ends", "run ends"]
@@ -27,8 +26,7 @@ READABLE: Final[Mapping[Moment, frozenset[str]]] = {
 """The variables that have a value then; `loop` inside loops only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """An expression that compiled, and where it stands."""
 
     pointer: str
@@ -40,15 +38,24 @@ class Reading:
     is_after_failure: bool = False
 
 
-def readings(graph: Graph, definition: Definition, engine: Engine, findings: Findings) -> list[Reading]:
-    """Compile every expression; those that do not compile are in `findings` and left out."""
-    compiling = _Compiling(engine, findings)
+def readings(
+    graph: Graph,
+    definition: Definition,
+    engine: Engine,
+    findings: Findings,
+    strings: Callable[[Node], tuple[Mixed, ...]],
+) -> list[Reading]:
+    """Compile every expression; those that do not compile are in `findings` and left out.
+
+    `strings` compiles a node's config and gives those strings of it that have expressions.
+    """
+    compiling = _Compiling(engine, strings, findings)
     for node, form in graph.nodes.items():
         place = graph.places.nodes[node]
         if isinstance(form.wait, str):
             compiling.expression(form.wait, f"{place}/wait", "begins", node)
         if form.type not in CONTROL_TYPES:
-            compiling.template(form.config, f"{place}/config", node)
+            compiling.template(form, f"{place}/config", node)
         if form.loop is not None:
             compiling.expression(form.loop.condition, f"{place}/loop/condition", "ends", node)
     for edge in graph.edges:
@@ -61,8 +68,9 @@ def readings(graph: Graph, definition: Definition, engine: Engine, findings: Fin
 
 
 class _Compiling:
-    def __init__(self, engine: Engine, findings: Findings) -> None:
+    def __init__(self, engine: Engine, strings: Callable[[Node], tuple[Mixed, ...]], findings: Findings) -> None:
         self._engine = engine
+        self._strings = strings
         self._findings = findings
         self.done: list[Reading] = []
 
@@ -76,9 +84,9 @@ class _Compiling:
         else:
             self.done.append(Reading(pointer, moment, node, text, references, is_after_failure))
 
-    def template(self, value: Any, pointer: str, node: NodeId) -> None:
+    def template(self, form: Node, pointer: str, node: NodeId) -> None:
         try:
-            strings = self._engine.template(value).strings
+            strings = self._strings(form)
         except ExpressionError as wrong:
             self._refuse("CMP015", wrong, pointer, "")
             return

@@ -1,5 +1,6 @@
 """The authoring language (stage 1): what an author writes, read from JSON or YAML; and patches of it."""
 
+from pointsman.definition.forms import Forms
 from pointsman.definition.merge_patch import merge_operations
 from pointsman.definition.model import (
     BranchForm,
@@ -35,6 +36,7 @@ __all__ = [
     "Definition",
     "Document",
     "Edge",
+    "Forms",
     "JoinForm",
     "LimitsForm",
     "LoopForm",

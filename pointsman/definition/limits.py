@@ -39,34 +39,45 @@ def beyond_json(document: Any) -> Iterator[Problem]:
 
 
 def _is_sound(document: Any) -> bool:
-    """Whether there is nothing to find. Most documents are sound, and this takes a tenth of the time."""
+    """Whether there is nothing to find. Most documents are sound, and this takes a twentieth of the time."""
     level: list[Any] = [document]
     seen = 1
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
+        texts: list[Any] = []
         for value in level:
-            if type(value) in (dict, list):
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is dict or kind is list:
                 seen += len(value)
-                if seen > MAX_VALUES or not (type(value) is list or all(map(_is_sound_text, value))):
+                if seen > MAX_VALUES:  # before it is written out: an alias may stand for billions
                     return False
-                below += value if type(value) is list else value.values()
-            elif not _is_sound_scalar(value):
+                texts += value if kind is dict else ()
+                below += value.values() if kind is dict else value
+            elif not _is_sound_number(value):
                 return False
+        if not _are_sound(texts):
+            return False
         if not below:
             return True
         level = below
-    return all(map(_is_sound_scalar, level))
+    texts = [value for value in level if type(value) is str]
+    return _are_sound(texts) and all(type(value) is str or _is_sound_number(value) for value in level)
 
 
-def _is_sound_scalar(value: Any) -> bool:
+def _is_sound_number(value: Any) -> bool:
     kind = type(value)
-    if kind is str:
-        return _is_sound_text(value)
     return math.isfinite(value) if kind is float else value is None or kind is bool or kind is int
 
 
-def _is_sound_text(value: Any) -> bool:
-    return type(value) is str and "\x00" not in value and (value.isascii() or _wrong_text(value) is None)
+def _are_sound(texts: list[Any]) -> bool:
+    """Whether these are all texts, and sound: what is wrong with one is wrong with all of them joined."""
+    try:
+        joined = "".join(texts)
+    except TypeError:
+        return False
+    return "\x00" not in joined and (joined.isascii() or _HALF.search(joined) is None)
 
 
 def _located(document: Any) -> Iterator[Problem]:

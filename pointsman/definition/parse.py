@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pointsman.base.errors import Problem
 from pointsman.definition.faults import problem_of, shown, without
+from pointsman.definition.forms import Forms
 from pointsman.definition.json_text import read_json
 from pointsman.definition.limits import MAX_JSON_BYTES, MAX_YAML_BYTES, beyond_json
 from pointsman.definition.model import Definition
@@ -96,11 +97,13 @@ def _parsed(source: Source) -> Parsed:
     return parsed
 
 
-def salvage(source: Source) -> tuple[Parsed | None, tuple[Problem, ...]]:
+def salvage(source: Source, forms: Forms | None = None) -> tuple[Parsed | None, tuple[Problem, ...]]:
     """Find every problem of form, and keep what can be read without the faulty places.
 
-    What is kept serves to find problems of other kinds in the same pass. None where nothing can be kept.
+    What is kept serves to find problems of other kinds in the same pass. None where nothing can be kept. With `forms`,
+    what was read before is not read again.
     """
+    read_form = Definition.model_validate if forms is None else forms.read
     document, problems = source.document, list[Problem]()
     if not isinstance(document, dict):
         told = f"a definition is an object with `nodes` and `edges`; this is {shown(document)}."
@@ -108,7 +111,7 @@ def salvage(source: Source) -> tuple[Parsed | None, tuple[Problem, ...]]:
     kept = _lifted(document)
     for _ in range(_ROUNDS):
         try:
-            return Parsed(document, Definition.model_validate(kept), source.positions), tuple(problems)
+            return Parsed(document, read_form(kept), source.positions), tuple(problems)
         except ValidationError as wrong:
             errors = wrong.errors(include_url=False)
             problems += (source.positions.locate(problem_of(kept, error), document) for error in errors)

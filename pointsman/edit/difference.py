@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -14,7 +14,6 @@ from pointsman.definition.positions import escape
 from pointsman.plan import Edge, Node, Plan
 
 Id = TypeVar("Id", NodeId, EdgeId)
-_FREE: Final = ("config", "metadata")
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -98,11 +97,12 @@ def _is_the_same(before: msgspec.Struct, after: msgspec.Struct) -> bool:
 
     What authors write freely is compared as text: to Python `1`, `1.0` and `true` are equal.
     """
-    return before == after and _free_text(before) == _free_text(after)
+    return before is after or (before == after and _free_text(before) == _free_text(after))
 
 
 def _free_text(part: msgspec.Struct) -> bytes:
-    return msgspec.json.encode([getattr(part, name, None) for name in _FREE])
+    """What a node's author wrote freely; edges have nothing of the kind."""
+    return msgspec.json.encode((part.config, part.metadata)) if isinstance(part, Node) else b""
 
 
 def _plan_changes(before: Plan, after: Plan) -> Iterator[Change]:

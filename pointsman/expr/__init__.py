@@ -9,6 +9,6 @@ from pointsman.expr.engines import Engine, engine
 from pointsman.expr.expression import Expression
 from pointsman.expr.limits import Limits
 from pointsman.expr.references import References
-from pointsman.expr.template import Template, compile_template
+from pointsman.expr.template import Mixed, Template, compile_template
 
-__all__ = ["Engine", "Expression", "Limits", "References", "Template", "compile_template", "engine"]
+__all__ = ["Engine", "Expression", "Limits", "Mixed", "References", "Template", "compile_template", "engine"]

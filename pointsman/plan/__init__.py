@@ -1,6 +1,6 @@
 """The plan: what a definition compiles to. Frozen, canonical, named by its digest (stage 3)."""
 
-from pointsman.plan.canonical import PlanUnreadable, decode_plan, encode_plan, plan_digest
+from pointsman.plan.canonical import PlanUnreadable, PlanWriter, decode_plan, encode_plan, plan_digest
 from pointsman.plan.model import (
     Edge,
     FailurePolicy,
@@ -31,6 +31,7 @@ __all__ = [
     "On",
     "Plan",
     "PlanUnreadable",
+    "PlanWriter",
     "Region",
     "Retry",
     "Route",
