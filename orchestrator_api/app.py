@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from orchestrator_api import (
     commands,
+    dead_letters,
     edit_tokens,
     edits,
     events,
@@ -48,7 +49,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
     written = (workflows, tags, runs, commands, patches, edits, promote, fleet, edit_tokens)
-    for module in (*written, events, schema, health):
+    for module in (*written, dead_letters, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -190,17 +190,14 @@ def _as_it_was(record: HistoryRecord, signal: Signal, state: Snapshot, run: Snap
             state.head.timer = due
         elif token is not None:
             state.tokens[record.token] = replace(token, timers={**token.timers, signal.timer: due})
+    if isinstance(signal, Redrive | Skip) and token is not None:
+        # That it was parked is a fact as well: what made it fail then may not make it fail now.
+        state.tokens[signal.token] = replace(token, state="parked", attempt=signal.attempt)
     if isinstance(signal, Completed) and record.token is not None:
         return _completed(signal, run.results.get(record.token))
     return signal
 
 
-def _is_optional(record: HistoryRecord) -> bool:
-    """Whether a record may change nothing on another plan without anything being lost: it reports no work."""
-    return isinstance(record.fact, Continue | Pause | Resume)
-    if isinstance(signal, Redrive | Skip) and token is not None:
-        # That it was parked is a fact as well: what made it fail then may not make it fail now.
-        state.tokens[signal.token] = replace(token, state="parked", attempt=signal.attempt)
 def _completed(signal: Completed, result: Result | None) -> Completed | Failed:
     """The completion with its output; where a later attempt, or a skip, has taken its place, the failure it led to."""
     if result is None:
@@ -210,3 +207,6 @@ def _completed(signal: Completed, result: Result | None) -> Completed | Failed:
     return replace(signal, output=result.output)
 
 
+def _is_optional(record: HistoryRecord) -> bool:
+    """Whether a record may change nothing on another plan without anything being lost: it reports no work."""
+    return isinstance(record.fact, Continue | Pause | Resume)

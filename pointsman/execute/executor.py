@@ -20,7 +20,7 @@ from pointsman.execute.turn import Turn
 from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.run_store import Link, Recalled, RunStore
 from pointsman.protocol.outcome import StartOutcome
-from pointsman.protocol.signal import Cancel, Pause, Resume
+from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
 from pointsman.protocol.state import RunHead, Snapshot
 from pointsman.protocol.transition import Patch, Transition, seal
 from pointsman.step import Program
@@ -97,7 +97,7 @@ class Executor:
         await store_large_outputs(first, self._blobs, self._limit)
         return await self.store.start(seal(first), plan)
 
-    async def command(self, signal: Pause | Resume | Cancel) -> Verdict:
+    async def command(self, signal: Pause | Resume | Cancel | Redrive | Skip) -> Verdict:
         """Apply a control command to an open run.
 
         Raises:

@@ -58,13 +58,11 @@ class OpenToken(msgspec.Struct, frozen=True, omit_defaults=True):
     timers: dict[TimerId, Timer] = {}
     error: ErrorInfo | None = None
     """Its last failure, while it backs off or is parked."""
+    payload: Output | None = None
+    """What its worker is handed in place of what fired it: a redrive gave it another input."""
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    payload: Output | None = None
-    """What its worker is handed in place of what fired it: a redrive gave it another input."""
-    iteration: int = 0
-    """Of a loop that is beginning: the number of the pass that comes next."""
     """How an activation ended. For control nodes `of` names the tokens whose outputs it passes on instead of data."""
 
     status: ResultStatus

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pointsman.base.ids import EdgeId, FrameId, Millis, NodeId, TimerId, TokenId, split_token
-from pointsman.plan import Edge, Region
+from pointsman.plan import Edge
 from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
@@ -60,6 +60,7 @@ class Draft:
         "_opened",
         "_withdrawn",
         "armed",
+        "dead",
         "decoded",
         "disarmed",
         "dispatches",
@@ -71,7 +72,6 @@ class Draft:
         "more",
         "notes",
         "now",
-        "dead",
         "output",
         "passes_made",
         "program",
@@ -114,6 +114,7 @@ class Draft:
         self.disarmed: dict[TimerId, int] = {}
         self.notes: list[Note] = []
         self.dispatches: dict[TokenId, Dispatch] = {}
+        self.dead: list[DeadToken] = []
         self._opened: dict[TokenId, OpenToken] = {}
         self._closed: dict[TokenId, None] = {}
         self._withdrawn: dict[TokenId, str] = {}
@@ -128,7 +129,6 @@ class Draft:
         return self.status or self.run.head.status
 
     @property
-        self.dead: list[DeadToken] = []
     def is_paused(self) -> bool:
         """Whether nothing new may be dispatched."""
         return self.run_status == "PAUSED"
@@ -187,6 +187,15 @@ class Draft:
             if before.type:
                 self._withdrawn[token] = before.type
 
+    def _unparked(self) -> tuple[TokenId, ...]:
+        """Tokens that were parked before this step and are not after it."""
+        before = self.run.tokens
+        gone = [token for token in self._closed if before[token].state == "parked"]
+        for token, state in self._opened.items():
+            if state.state != "parked" and token in before and before[token].state == "parked":
+                gone.append(token)
+        return tuple(gone)
+
     # Timers -------------------------------------------------------------------------------------------------------
 
     def arm(self, timer: TimerId, delay_ms: int) -> Timer:
@@ -200,15 +209,6 @@ class Draft:
         """Take a timer off the clock."""
         if self.armed.pop(timer, None) is None and armed.left_ms is None:
             self.disarmed[timer] = armed.generation
-
-    def _unparked(self) -> tuple[TokenId, ...]:
-        """Tokens that were parked before this step and are not after it."""
-        before = self.run.tokens
-        gone = [token for token in self._closed if before[token].state == "parked"]
-        for token, state in self._opened.items():
-            if state.state != "parked" and token in before and before[token].state == "parked":
-                gone.append(token)
-        return tuple(gone)
 
     # Results ------------------------------------------------------------------------------------------------------
 
@@ -299,6 +299,8 @@ class Draft:
             armed=self.armed,
             disarmed=self.disarmed,
             notes=tuple(self.notes),
+            dead=tuple(self.dead),
+            unparked=self._unparked(),
             more=self.more,
             dispatches=tuple(self.dispatches.values()),
             withdrawn=self._withdrawn,
@@ -313,6 +315,4 @@ def nothing(run: Snapshot, now: Millis, signal: Signal, cause: str, reason: str)
 
 def node_of(token: TokenId) -> NodeId:
     """The node a token activates."""
-            dead=tuple(self.dead),
-            unparked=self._unparked(),
     return NodeId(token.partition(":")[2])

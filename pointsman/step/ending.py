@@ -172,5 +172,5 @@ def _park(draft: Draft, site: Site, token: TokenId, error: ErrorInfo, attempt: i
         draft.ended[token] = replace(taken, status="failed", error=error)
     least = state.attempt + 1 if taken is not None else state.min_attempt
     draft.set_token(token, replace(state, state="parked", type="", min_attempt=least, timers={}, error=error))
-    draft.note("node_parked", token, {"type": error.type})
     draft.dead.append(DeadToken(token, state.attempt, error, site.node.type, is_parked=True))
+    draft.note("node_parked", token, {"type": error.type})

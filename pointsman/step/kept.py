@@ -26,7 +26,7 @@ from pointsman.base.ids import (
 )
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.signal import Completed, Failed, Redrive, Signal, Skip, TimerFired, WorkerLost
-from pointsman.protocol.transition import Note, Transition
+from pointsman.protocol.transition import Transition
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Signal | EndedPass)

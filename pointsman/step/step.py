@@ -31,7 +31,7 @@ from pointsman.step.ending import end_run, fail
 from pointsman.step.pause import pause
 from pointsman.step.program import Program, Site
 from pointsman.step.redrive import redrive, skip_parked
-from pointsman.step.resume import POSTPONED, dispatch_waiting, resume
+from pointsman.step.resume import WAITING, dispatch_waiting, resume
 from pointsman.step.retry import attempt_failed, attempt_over, try_again, worker_lost
 from pointsman.step.task import completed
 from pointsman.step.wait import wake
