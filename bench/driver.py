@@ -54,7 +54,8 @@ class Driver:
         """Start accepted runs."""
         body = encode_plan(plan)
         for batch in (runs[at : at + 200] for at in range(0, len(runs), 200)):
-            outcomes = await asyncio.gather(*(self._executor.start(run.head(), body) for run in batch))
+            now = await self.store.now()
+            outcomes = await asyncio.gather(*(self._executor.start(run.head(), body, now) for run in batch))
             if set(outcomes) != {"started"}:
                 raise RuntimeError(f"runs could not be started: {set(outcomes)}")
 

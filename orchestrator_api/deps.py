@@ -138,6 +138,11 @@ class Held(Generic[T]):
             raise ServerUnavailable(self.why.code, self.why.message)
         return self._thing
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is one."""
+        return self._thing is not None
+
     async def keep(self, closed: asyncio.Event) -> None:
         """Open it and hold it until `closed`."""
         failures = 0
@@ -192,6 +197,11 @@ class Services:
     def live(self) -> Live:
         """What stands on Redis. Raises `ServerUnavailable` while it was not reached."""
         return self.redis.get()
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether Redis was reached, so that `clock` is its clock: only then may a run be started here."""
+        return self.redis.is_open
 
     @property
     def clock(self) -> Clock:

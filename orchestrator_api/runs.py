@@ -35,8 +35,8 @@ log = structlog.get_logger()
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
 START_PATIENCE_S: Final = 2.0
-"""How long a start may take here. Later than this the supervisor does it, and both must not: a run that was started,
-ended and cleaned up meanwhile would begin again."""
+"""How long a caller waits for the start; after that the supervisor does it. A start that is on its way for longer does
+no harm: Redis refuses it once the run may have ended."""
 
 
 class StartRun(Form):
@@ -125,6 +125,7 @@ async def start_run(request: Request, services: Api) -> Response:
     """Accept a run and start it. A run that cannot be started now, since Redis is down, is started once it can be."""
     body = await read_body(request, JSON)
     form, key = _form(body), keyed(request, body)
+    is_timed = services.is_timed
     if form.tag is not None and key is not None:
         # The tag may have moved since, or be gone: the answer is still the run that this request made.
         before = await services.records.runs.accepted_before(key)
@@ -137,7 +138,8 @@ async def start_run(request: Request, services: Api) -> Response:
         return _taken_before(acceptance, request, chosen.warnings)
     assert acceptance.run is not None, "it was just accepted"
     services.crasher.reach("between_accept_and_start")
-    await _start(services, run, chosen.encoded)
+    if is_timed:
+        await _start(services, run, chosen.encoded)
     return _accepted(acceptance.run, chosen.warnings, {})
 
 

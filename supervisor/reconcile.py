@@ -22,8 +22,8 @@ log = structlog.get_logger()
 class Starter(Protocol):
     """Starts an accepted run; `pointsman.execute.Executor` does."""
 
-    async def start(self, head: RunHead, plan: bytes) -> StartOutcome:
-        """Start it; `exists` where somebody did so already."""
+    async def start(self, head: RunHead, plan: bytes, since: Millis | None = None) -> StartOutcome:
+        """Start a run that had not ended at `since`; `exists` where somebody did so already."""
         ...
 
 
@@ -66,20 +66,21 @@ class Reconcile:
 
     async def start_what_was_accepted(self) -> None:
         """Start runs accepted an interval ago or earlier, of which no event is in the journal."""
-        older_than = Millis(await self._now() - self._interval_ms)
-        after = OLDEST
+        now = await self._now()
+        older_than, after = Millis(now - self._interval_ms), OLDEST
         while runs := await self._index.accepted_not_started(older_than, after=after):
             for run in runs:
-                if self._drain.is_set() or not await self._start(run):
+                if self._drain.is_set() or not await self._start(run, now):
                     return
             after = Cursor(runs[-1].created_at, runs[-1].run_id)
+            now = await self._now()
 
-    async def _start(self, run: NewRun) -> bool:
-        """Start one; False where no other need be tried now."""
+    async def _start(self, run: NewRun, since: Millis) -> bool:
+        """Start one that had not ended at `since`; False where no other need be tried now."""
         plan = await self._plans.plan(run.plan)
         assert plan is not None, "a foreign key sees to it"
         try:
-            outcome = await self._starter.start(run.head(), plan)
+            outcome = await self._starter.start(run.head(), plan, since)
         except ServerUnavailable:
             raise
         except Exception as wrong:
@@ -89,7 +90,7 @@ class Reconcile:
         if outcome == "started":
             log.warning("run_started_late", run_id=run.run_id)
             self._metrics.runs_reconciled.inc()
-        return outcome in ("started", "exists")
+        return outcome in ("started", "exists", "late")
 
     def _complain(self, run: NewRun, wrong: Exception) -> None:
         """Say once that a run cannot be started; it is tried again all the same."""

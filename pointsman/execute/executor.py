@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
-from pointsman.base.ids import RunId
+from pointsman.base.ids import Millis, RunId
 from pointsman.edit import Editing, OnRunning, Replay
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
@@ -18,7 +18,7 @@ from pointsman.execute.replays import Replays
 from pointsman.execute.stepping import start_with_blobs, step_with_blobs, with_blobs
 from pointsman.execute.turn import Turn
 from pointsman.ports.blob_store import BlobStore
-from pointsman.ports.run_store import Link, Recalled, RunStore
+from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled, RunStore
 from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
 from pointsman.protocol.state import RunHead, Snapshot
@@ -89,13 +89,18 @@ class Executor:
         self._limit = inline_limit
         self._replays = Replays()
 
-    async def start(self, head: RunHead, plan: bytes) -> StartOutcome:
-        """Start an accepted run; `exists` where somebody started it already."""
+    async def start(self, head: RunHead, plan: bytes, since: Millis | None = None) -> StartOutcome:
+        """Start an accepted run; `exists` where somebody started it already.
+
+        `since` is an instant of the store's clock at which the run had certainly not ended: that of its creation unless
+        told otherwise. A start that arrives more than `LATEST_START_MS` after it is `late`.
+        """
+        by = Millis((head.created_at if since is None else since) + LATEST_START_MS)
         await self.store.put_plan(head.plan, plan)
         program = await self.programs.of(head)
         first = await start_with_blobs(program, head, await self.store.now(), self._blobs)
         await store_large_outputs(first, self._blobs, self._limit)
-        return await self.store.start(seal(first), plan)
+        return await self.store.start(seal(first), plan, by)
 
     async def command(self, signal: Pause | Resume | Cancel | Redrive | Skip) -> Verdict:
         """Apply a control command to an open run.

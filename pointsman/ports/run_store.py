@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -12,6 +12,10 @@ from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Sealed
+
+LATEST_START_MS: Final = 10_000
+"""How long after an instant at which a run had certainly not ended it may be started. A supervisor starts it after
+that, knowing from Postgres that it has not."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -38,8 +42,13 @@ class Recalled(NamedTuple):
 class RunStore(Protocol):
     """The open runs of one partition set. Every write is one atomic script, compare-and-set on the run's tip."""
 
-    async def start(self, sealed: Sealed, plan: bytes) -> StartOutcome:
-        """Create a run from its first transition, with its plan (canonical JSON) if that is not stored yet."""
+    async def start(self, sealed: Sealed, plan: bytes, by: Millis | None = None) -> StartOutcome:
+        """Create a run from its first transition, with its plan (canonical JSON) if that is not stored yet.
+
+        `late` after the instant `by` of the store's clock. A run that was removed is known for twice `LATEST_START_MS`
+        after that, so whoever names an instant at most `LATEST_START_MS` after one at which the run had certainly not
+        ended cannot run it twice, however late the start arrives.
+        """
         ...
 
     async def load(self, runs: Sequence[RunId]) -> dict[RunId, Snapshot]:

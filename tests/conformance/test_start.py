@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from pointsman.base.ids import Digest
-from pointsman.ports.run_store import Link
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.adapters.memory.run_store import MemoryRunStore
+from pointsman.adapters.memory.server import MemoryServer
+from pointsman.base.ids import Digest, Millis
+from pointsman.ports.run_store import LATEST_START_MS, Link
+from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.output import inline
 from pointsman.protocol.state import Timer
 from pointsman.protocol.transition import Patch, decode_event
@@ -84,3 +92,57 @@ async def test_a_plan_is_stored_for_a_patch_and_kept(world: World) -> None:
     assert [await world.store.plan(digest) for digest in (PLAN, other)] == [PLAN_BODY, b"{}"]
     assert await world.store.load([story.run]) == {story.run: story.snapshot}
     assert await world.store.plan(Digest("f" * 64)) is None
+
+
+async def test_a_start_that_is_late_writes_nothing(world: World) -> None:
+    # Given a start that was to begin a second ago at the latest
+    story, now = Story("run_1", "a"), await world.store.now()
+    before = await world.store.dump()
+    # When it arrives now
+    outcome = await world.store.start(story.first, PLAN_BODY, Millis(now - 1_000))
+    # Then nothing is written, and one that is in time begins the run
+    assert outcome == "late"
+    assert await world.store.dump() == before
+    assert await world.store.start(story.first, PLAN_BODY, Millis(now + LATEST_START_MS)) == "started"
+
+
+async def test_a_run_that_has_ended_and_is_gone_is_not_started_again(world: World) -> None:
+    # Given a run that has ended and was removed, while a start of it was on its way
+    story, now = Story("run_1", "a"), await world.store.now()
+    await world.store.start(story.first, PLAN_BODY)
+    await world.store.apply([Link(story.completes("a", last=True))])
+    assert await world.store.finish([story.run]) == [True]
+    before = await world.store.dump()
+    # When that start arrives, within its time and with none
+    starts = [await world.store.start(story.first, PLAN_BODY, by) for by in (Millis(now + LATEST_START_MS), None)]
+    # Then nothing of the run is begun
+    assert starts == ["exists", "exists"]
+    assert await world.store.dump() == before
+
+
+class Watch:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = Millis(START)
+
+    def now(self) -> Millis:
+        return self.at
+
+
+@given(st.lists(st.integers(0, 5 * LATEST_START_MS), min_size=3, max_size=3))
+def test_no_start_however_late_runs_a_run_twice(instants: list[int]) -> None:
+    """A run that had not ended when somebody looked, was removed after that, and is started after that."""
+    seen, removed, arrives = sorted(instants)
+    clock, story = Watch(), Story("run_1", "a")
+    store = MemoryRunStore(MemoryServer(clock))
+
+    async def story_of_a_late_start() -> StartOutcome:
+        await store.start(story.first, PLAN_BODY)
+        await store.apply([Link(story.completes("a", last=True))])
+        clock.at = Millis(START + removed)
+        await store.finish([story.run])
+        clock.at = Millis(START + arrives)
+        return await store.start(story.first, PLAN_BODY, Millis(START + seen + LATEST_START_MS))
+
+    assert asyncio.run(story_of_a_late_start()) in ("exists", "late")

@@ -65,7 +65,7 @@ class Desk:
         body = encode_plan(plan)
         digest = plan_digest(body)
         head = RunHead(RunId(run), plan.name, digest, digest, cel().name, Millis(1))
-        assert await self.executor.start(head, body) == "started"
+        assert await self.executor.start(head, body, await self.executor.store.now()) == "started"
         return head.run_id
 
     async def send(self, *bodies: bytes) -> None:

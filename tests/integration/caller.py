@@ -144,9 +144,9 @@ class Caller:
         return await eventually(found)
 
     async def keys(self, run_id: str) -> list[str]:
-        """The keys that a run has in Redis."""
+        """The keys that a run has in Redis, the sign that it has ended aside."""
         names = [key.decode() async for key in self.redis.scan_iter(match=f"*{run_id}", count=1_000)]
-        return sorted(names)
+        return sorted(name for name in names if not name.startswith("ended:"))
 
     async def is_idle(self) -> bool:
         """Whether every signal that was ever pushed has been acted upon."""

@@ -108,8 +108,9 @@ class Depot:
         return events
 
     async def keys(self, run: RunId) -> list[str]:
-        """The keys that a run has in Redis."""
-        return sorted(str(key) for key in await self.store.dump() if str(run) in str(key).split(":"))
+        """The keys that a run has in Redis, the sign that it has ended aside."""
+        names = [str(key).split(":") for key in await self.store.dump()]
+        return sorted(":".join(name) for name in names if str(run) in name and name[0] != "ended")
 
     async def row(self, run: RunId) -> RunRow:
         """A run as Postgres knows it."""

@@ -71,7 +71,7 @@ async def test_a_run_that_is_in_the_journal_is_not_started_again(depot: Depot, r
 async def test_a_run_that_runs_already_is_left_alone(depot: Depot, reconcile: Reconcile) -> None:
     # Given a run that was started, of which the journal has not heard yet
     run = await accept_long_ago(depot)
-    await depot.executor.start(run.head(), encode_plan(CHAIN))
+    assert await depot.executor.start(run.head(), encode_plan(CHAIN), await depot.store.now()) == "started"
     before = await depot.store.dump()
     # When accepted and started runs are compared
     await reconcile.start_what_was_accepted()

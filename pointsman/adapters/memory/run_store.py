@@ -11,7 +11,7 @@ from pointsman.adapters.memory.server import Armed, Hold, MemoryServer, OpenRun,
 from pointsman.adapters.memory.stream import Stream
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
 from pointsman.ports.journal import JournalEvent
-from pointsman.ports.run_store import Link, Recalled
+from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import Snapshot
@@ -27,13 +27,16 @@ class MemoryRunStore:
         self._server = server
         self._epoch = server.epoch
 
-    async def start(self, sealed: Sealed, plan: bytes) -> StartOutcome:
+    async def start(self, sealed: Sealed, plan: bytes, by: Millis | None = None) -> StartOutcome:
         """Create a run."""
         server, change = self._server, sealed.transition
+        now = server.clock.now()
         if self._is_fenced():
             return "fenced"
-        if change.run_id in server.runs:
+        if change.run_id in server.runs or server.removed.get(change.run_id, 0) > now:
             return "exists"
+        if by is not None and now > by:
+            return "late"
         run = server.runs[change.run_id] = OpenRun(opened_by(change, sealed.tip))
         server.plans.setdefault(run.snapshot.head.plan, plan)
         self._carry_out(run, sealed)
@@ -105,6 +108,7 @@ class MemoryRunStore:
                 for run, open_run in server.runs.items()
             },
             "plans": dict(server.plans),
+            "removed": dict(server.removed),
             "signals": (
                 dict(server.signals.entries),
                 {name: held.consumer for name, held in server.signals.held.items()},
@@ -178,7 +182,8 @@ class MemoryRunStore:
         found = self._server.runs.get(run)
         if self._is_fenced() or (found is not None and (not found.snapshot.is_final or found.snapshot.tokens)):
             return False
-        self._server.runs.pop(run, None)
+        if self._server.runs.pop(run, None) is not None:
+            self._server.removed[run] = Millis(self._server.clock.now() + 2 * LATEST_START_MS)
         return True
 
 

@@ -69,6 +69,8 @@ class MemoryServer:
         self.epoch = 1
         """0: state was lost, and everything answers `fenced`."""
         self.runs: dict[RunId, OpenRun] = {}
+        self.removed: dict[RunId, Millis] = {}
+        """Runs that ended and were removed, each until when that is known."""
         self.plans: dict[Digest, bytes] = {}
         self.signals: Stream[bytes] = Stream()
         self.tasks: dict[str, Stream[Posted]] = {}

@@ -52,6 +52,10 @@ class Keyspace:
         """The digest of a run's plan."""
         return f"ir:{run}"
 
+    def tombstone(self, run: RunId) -> str:
+        """There for a while after a run was removed: a start that is late must not run it again."""
+        return f"ended:{run}"
+
     def lease(self, consumer: str) -> str:
         """There while a registered worker is alive."""
         return f"worker:{consumer}"

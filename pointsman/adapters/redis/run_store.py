@@ -17,7 +17,7 @@ from pointsman.adapters.redis.wire import Answer
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId
-from pointsman.ports.run_store import Link, Recalled
+from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import FINAL, Snapshot
 from pointsman.protocol.transition import Sealed, Transition
@@ -38,7 +38,7 @@ _OUTCOMES: Final[dict[bytes, Outcome]] = {
     b"fenced": "fenced",
     b"missing": "missing",
 }
-_STARTS: Final[dict[str, StartOutcome]] = {"started": "started", "exists": "exists", "fenced": "fenced"}
+_STARTS: Final[dict[str, StartOutcome]] = {"started": "started", "exists": "exists", "late": "late", "fenced": "fenced"}
 _FIXED_KEYS: Final = 12
 _MEMORY_IS_FULL: Final = "SRV008"
 
@@ -58,7 +58,7 @@ class RedisRunStore:
         self._memory_is_short = False
         self._checked_at: float | None = None
 
-    async def start(self, sealed: Sealed, plan: bytes) -> StartOutcome:
+    async def start(self, sealed: Sealed, plan: bytes, by: Millis | None = None) -> StartOutcome:
         """Create a run; `refused` while Redis uses more than 0.8 of the memory it may use."""
         await self._check_memory()
         if self._memory_is_short:
@@ -67,12 +67,14 @@ class RedisRunStore:
         head = opened_by(change, sealed.tip).head
         layout = lay_out(change, head_fields(head))
         names = (*keys.state(change.run_id), keys.timers, keys.signals, keys.outbox, keys.events)
-        plans = (keys.ir(change.run_id), keys.plans, keys.plan(head.plan))
+        plans = (keys.ir(change.run_id), keys.plans, keys.plan(head.plan), keys.tombstone(change.run_id))
         streams = (keys.tasks(name) for name in layout.types)
         told = (change.run_id, head.plan, plan, sealed.tip, change.seq, sealed.event, self._channel(change))
         try:
             status, _ = await self._partition.run(
-                "start_run", (*names, *plans, *streams), (*told, layout.counts, *layout.sections)
+                "start_run",
+                (*names, *plans, *streams),
+                (*told, layout.counts, "" if by is None else by, *layout.sections),
             )
         except ServerUnavailable as why:
             if why.code == _MEMORY_IS_FULL:
@@ -133,13 +135,15 @@ class RedisRunStore:
         await self._partition.run("put_plan", keys, (digest, plan, UNUSED_PLAN_S))
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
-        """Remove final runs."""
+        """Remove final runs, in two round trips however many there are."""
         asked = [(("HGET", self._keys.state(run)[0], "plans"), ("GET", self._keys.ir(run))) for run in runs]
         told = await self._connection.ask_all([command for pair in asked for command in pair])
-        return [
-            await self._finish(run, earlier, current)
-            for run, earlier, current in zip(runs, told[::2], told[1::2], strict=True)
-        ]
+        calls = [self._finishing(*each) for each in zip(runs, told[::2], told[1::2], strict=True)]
+        answers = [self._connection.checked(answer) for answer in await self._call(calls)]
+        statuses = [status for status, *_ in answers]
+        if b"fenced" in statuses:
+            await self._partition.rejoin()
+        return [status == b"finished" for status in statuses]
 
     async def now(self) -> Millis:
         """Redis' clock; measured anew every few seconds, reckoned in between."""
@@ -191,12 +195,15 @@ class RedisRunStore:
                 answers[place] = answer
         return answers
 
-    async def _finish(self, run: RunId, earlier: bytes | None, current: bytes | None) -> bool:
+    def _finishing(self, run: RunId, earlier: bytes | None, current: bytes | None) -> bytes:
+        """The call that removes a run which has had these plans."""
         digests = [digest for digest in ((earlier or b"") + b" " + (current or b"")).decode().split(" ") if digest]
         keys = self._keys
-        names = (*keys.state(run), keys.ir(run), keys.plans, *(keys.plan(digest) for digest in digests))
-        status, _ = await self._partition.run("finish_run", names, (" ".join(digests), UNUSED_PLAN_S, *digests))
-        return status == "finished"
+        own = (keys.epoch, *keys.state(run), keys.ir(run), keys.plans, keys.tombstone(run))
+        names = (*own, *(keys.plan(digest) for digest in digests))
+        kept = (UNUSED_PLAN_S, 2 * LATEST_START_MS)
+        told: tuple[Argument, ...] = (self._partition.epoch, " ".join(digests), *kept, *digests)
+        return pack((("EVALSHA", script("finish_run").sha, len(names), *names, *told),))
 
     async def _check_memory(self) -> None:
         if self._checked_at is None or monotonic() - self._checked_at > _MEMORY_CHECK_S:
