@@ -128,7 +128,7 @@ def node_status(state: TokenState) -> NodeStatus:
             return "dispatched"
         case "sleeping":
             return "running"
-        case "queued" | "held" | "backing_off":
+        case "queued" | "beginning" | "held" | "backing_off":
             return "waiting"
         case "parked":
             return "failed"

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from pointsman.base.ids import FrameId, Millis, TokenId, parent_frame, split_pass, token_id
-from pointsman.protocol.state import Result, Snapshot
+from pointsman.protocol.state import OpenToken, Result, Snapshot
 from pointsman.protocol.transition import Patch, Transition
 from pointsman.step import Program
 from pointsman.step.activation import activate, run_queue
 from pointsman.step.completion import settle
 from pointsman.step.draft import Draft, node_of
-from pointsman.step.loop import cancelled
+from pointsman.step.loop import cancelled, take_up
 from pointsman.step.restart import restart
 
 EDITED = "edited"
@@ -42,7 +42,7 @@ def catch_up(
     for token in closed:
         _take_back(draft, run, token)
     for token in sorted(wanted.tokens.keys() - run.tokens.keys()):
-        activate(draft, program.sites[node_of(token)], token, wanted.tokens[token].sources)
+        _begin(draft, token, wanted.tokens[token])
     anew = {token: run.tokens[token].attempt + 1 for token in restarted}
     restart(draft, anew)
     _match_sources(draft, run, wanted)
@@ -52,6 +52,14 @@ def catch_up(
     change.patch = patch
     change.erased = (*closed, *_loops_of(run.frames.keys() - wanted.frames.keys()))
     return change
+
+
+def _begin(draft: Draft, token: TokenId, state: OpenToken) -> None:
+    """Open what the new plan has open and the run has not."""
+    if state.state == "beginning":
+        take_up(draft, token, state)
+    else:
+        activate(draft, draft.program.sites[node_of(token)], token, state.sources)
 
 
 def _match_frames(draft: Draft, run: Snapshot, wanted: Snapshot) -> None:

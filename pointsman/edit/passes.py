@@ -12,6 +12,7 @@ from pointsman.step.activation import run_queue
 from pointsman.step.completion import settle
 from pointsman.step.draft import Draft
 from pointsman.step.ending import conclude_pass, fail, skip_out
+from pointsman.step.loop import postpone_due_passes
 from pointsman.step.program import Site
 
 
@@ -70,6 +71,9 @@ def _conclude(draft: Draft, site: Site, ended: EndedPass, iteration: int) -> Non
     told = {note.kind: note.detail for note in ended.notes if note.node == site.node.id}
     if told.get("pass_started") == iteration + 1:
         conclude_pass(draft, site, token, "again", result)
+    elif told.get("pass_due") == iteration + 1:
+        conclude_pass(draft, site, token, "again", result)
+        postpone_due_passes(draft)
     elif "pass_ended" in told:
         conclude_pass(draft, site, token, told["pass_ended"], result)
     elif result.status == "failed":

@@ -15,8 +15,11 @@ from pointsman.protocol.output import EMPTY, Output
 RunStatus = Literal["QUEUED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]
 FINAL: Final[frozenset[RunStatus]] = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"})
 
-TokenState = Literal["dispatched", "queued", "held", "backing_off", "sleeping", "parked"]
-"""queued: over the 256 of one transition; held: activated while paused; sleeping: a wait node; parked: dead letter."""
+TokenState = Literal["dispatched", "queued", "beginning", "held", "backing_off", "sleeping", "parked"]
+"""
+queued: over the 256 of one transition; beginning: a loop between two passes, over the 100 of one transition; held:
+activated while paused; sleeping: a wait node; parked: dead letter.
+"""
 
 Resolution = Literal["live", "dead", "failed"]
 
@@ -60,6 +63,8 @@ class OpenToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """Its last failure, while it backs off or is parked."""
     payload: Output | None = None
     """What its worker is handed in place of what fired it: a redrive gave it another input."""
+    iteration: int = 0
+    """Of a loop that is beginning: the number of the pass that comes next."""
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -23,6 +23,7 @@ NoteKind = Literal[
     "node_parked",
     "worker_lost",
     "pass_started",
+    "pass_due",
     "pass_ended",
     "late_signal",
 ]
@@ -120,7 +121,7 @@ class Transition(msgspec.Struct, omit_defaults=True):
     erased: tuple[TokenId, ...] = ()
     """Tokens that an edit closed: their history goes, so that no later replay meets them."""
     more: bool = False
-    """Tokens wait in `queued`: the run sends itself a `continue`."""
+    """Tokens wait, queued or beginning: the run sends itself a `continue`."""
 
     # Below: for apply only; derived, so left out of the event.
     dispatches: tuple[Dispatch, ...] = ()

@@ -7,9 +7,10 @@ from typing import assert_never
 from pointsman.base.ids import EdgeId, FrameId, TokenId, pass_frame, token_id
 from pointsman.plan import Edge
 from pointsman.protocol.state import ErrorInfo
-from pointsman.step.draft import Arrival, Beginning, Draft
+from pointsman.step.draft import MAX_PASSES, Arrival, Beginning, Draft
 from pointsman.step.ending import complete, end_run, skip
 from pointsman.step.join import Decision, arrive, live_edges
+from pointsman.step.loop import begin_due_pass, postpone_due_passes
 from pointsman.step.parallel import passed_through
 from pointsman.step.program import Site
 from pointsman.step.task import activate_task
@@ -18,7 +19,21 @@ from pointsman.step.wait import activate_wait
 
 
 def run_queue(draft: Draft) -> None:
-    """Work off what follows. Ends when nothing does, when the run has ended, or when a guard of the run trips."""
+    """Work off what follows. Ends when nothing does, when the run has ended, or when a guard of the run trips.
+
+    Passes begin one at a time and only when nothing else is left to do: what a transition may not begin any more waits
+    as one token a loop, and the outcome is the same wherever the line is drawn.
+    """
+    begun = 0
+    _follow(draft)
+    while draft.due and not draft.is_over and begun < MAX_PASSES:
+        begin_due_pass(draft)
+        begun += 1
+        _follow(draft)
+    postpone_due_passes(draft)
+
+
+def _follow(draft: Draft) -> None:
     while draft.queue and not draft.is_over:
         item = draft.queue.popleft()
         if not draft.has_frame(item.frame):

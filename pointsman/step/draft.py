@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pointsman.base.ids import EdgeId, FrameId, Millis, NodeId, TimerId, TokenId, split_token
-from pointsman.plan import Edge
+from pointsman.plan import Edge, Region
 from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
@@ -31,6 +31,8 @@ from pointsman.step.program import Program, Site
 
 MAX_DISPATCHES = 256
 """Tokens one transition may emit (SEMANTICS §4)."""
+MAX_PASSES = 100
+"""Passes of loops one transition may begin: where nothing in a body waits, thousands follow upon each other."""
 RUN_TIMER = TimerId("run")
 """The timer of the run itself: its max_duration."""
 
@@ -50,6 +52,15 @@ class Beginning(NamedTuple):
     frame: FrameId
 
 
+class Due(NamedTuple):
+    """The next pass of a loop, not begun yet."""
+
+    region: Region
+    frame: FrameId
+    """The frame around the loop."""
+    iteration: int
+
+
 class Draft:
     """One step in progress. Reads see the snapshot with the changes so far."""
 
@@ -64,6 +75,7 @@ class Draft:
         "decoded",
         "disarmed",
         "dispatches",
+        "due",
         "ended",
         "error",
         "failed",
@@ -94,6 +106,8 @@ class Draft:
         self.revision = run.head.revision
         self.queue: deque[Arrival | Beginning] = deque()
         """What follows from what was done so far and has not been looked at yet."""
+        self.due: dict[TokenId, Due] = {}
+        """Passes to begin once nothing else follows, by the id that the node closing the loop has around it."""
         self.decoded: dict[TokenId, Any] = {}
         """Outputs parsed so far; one step may read the same output many times."""
         self.status: RunStatus | None = None

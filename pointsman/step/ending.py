@@ -13,7 +13,7 @@ from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.state import ErrorInfo, OpenToken, Resolution, Result, RunStatus
 from pointsman.step.conditional import ConditionsFailed, choose
 from pointsman.step.draft import Arrival, Draft
-from pointsman.step.loop import Verdict, begin_next_pass, cancelled, end_pass, judge
+from pointsman.step.loop import Verdict, begin_next_pass, cancel, end_pass, judge
 from pointsman.step.program import Site
 from pointsman.step.values import error_value, value_of
 
@@ -81,8 +81,9 @@ def fail(
 def end_run(draft: Draft, status: RunStatus, error: ErrorInfo | None, reason: str) -> None:
     """Close whatever is open and make the run final."""
     for token, state in draft.tokens():
-        draft.end(token, cancelled(draft, state, reason))
+        cancel(draft, token, state, reason)
     draft.queue.clear()
+    draft.due.clear()
     draft.more = False
     draft.status, draft.error = status, error
 

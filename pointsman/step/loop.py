@@ -16,7 +16,7 @@ from pointsman.plan import Region
 from pointsman.protocol.output import EMPTY, inline
 from pointsman.protocol.state import OpenToken, Result
 from pointsman.step.conditional import evaluate_condition
-from pointsman.step.draft import Beginning, Draft
+from pointsman.step.draft import Beginning, Draft, Due
 from pointsman.step.program import Site
 from pointsman.step.values import passed_on
 
@@ -34,13 +34,40 @@ def judge(draft: Draft, site: Site, token: TokenId, output: Callable[[], Any]) -
 
 
 def begin_next_pass(draft: Draft, region: Region, frame: FrameId) -> None:
-    """End the pass `frame` and begin the one after it."""
+    """End the pass `frame`; the one after it begins once all else that follows from this step is worked off."""
     _, iteration = split_pass(frame)
     parent = end_pass(draft, region, frame)
-    following = pass_frame(parent, region.id, iteration + 1)
-    draft.open_frame(following, iteration + 1)
-    draft.note("pass_started", token_id(parent, region.id), iteration + 1)
+    draft.due[token_id(parent, region.id)] = Due(region, parent, iteration + 1)
+
+
+def begin_due_pass(draft: Draft) -> None:
+    """Begin one of the passes that are due: of several loops that with the least id, whatever order they came in."""
+    loop = min(draft.due)
+    region, parent, iteration = draft.due.pop(loop)
+    if not draft.has_frame(parent):
+        return  # it ended while this was waiting: a branch that an `any` join absorbed
+    following = pass_frame(parent, region.id, iteration)
+    draft.open_frame(following, iteration)
+    draft.note("pass_started", loop, iteration)
     draft.queue.append(Beginning(draft.program.sites[region.entry], following))
+
+
+def postpone_due_passes(draft: Draft) -> None:
+    """Keep the passes that are due for the next transition: each loop is an open token until then."""
+    for loop, (_, parent, iteration) in draft.due.items():
+        if draft.has_frame(parent):
+            state = OpenToken("beginning", attempt=0, activated_at=draft.now, iteration=iteration)
+            draft.set_token(loop, state)
+            draft.note("pass_due", loop, iteration)
+            draft.more = not draft.is_paused or draft.more
+    draft.due.clear()
+
+
+def take_up(draft: Draft, loop: TokenId, state: OpenToken) -> None:
+    """Go on with a loop that stands between two passes."""
+    draft.close_token(loop)
+    frame, node = split_token(loop)
+    draft.due[loop] = Due(draft.program.regions[node], frame, state.iteration)
 
 
 def end_pass(draft: Draft, region: Region, frame: FrameId) -> FrameId:
@@ -75,7 +102,15 @@ def _end_inner(draft: Draft, region: Region, frame: FrameId) -> None:
 def _cancel_open(draft: Draft, token: TokenId) -> None:
     state = draft.token(token)
     if state is not None:
-        draft.end(token, cancelled(draft, state, "frame_ended"))
+        cancel(draft, token, state, "frame_ended")
+
+
+def cancel(draft: Draft, token: TokenId, state: OpenToken, reason: str) -> None:
+    """Close a token before it ended by itself. A loop between two passes leaves no result: no node of it is active."""
+    if state.state == "beginning":
+        draft.close_token(token)
+    else:
+        draft.end(token, cancelled(draft, state, reason))
 
 
 def cancelled(draft: Draft, state: OpenToken, reason: str) -> Result:

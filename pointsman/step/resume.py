@@ -9,10 +9,13 @@ from msgspec.structs import replace
 from pointsman.base.ids import TimerId
 from pointsman.protocol.state import OpenToken, Timer, TokenState
 from pointsman.step.draft import MAX_DISPATCHES, RUN_TIMER, Draft, node_of
+from pointsman.step.loop import take_up
 from pointsman.step.task import dispatch
 
 WAITING: Final[frozenset[TokenState]] = frozenset({"held", "queued"})
 """States of tokens that go out as soon as they may."""
+POSTPONED: Final = WAITING | {"beginning"}
+"""States of what goes on with the next `continue`."""
 
 
 def resume(draft: Draft) -> None:
@@ -28,8 +31,13 @@ def resume(draft: Draft) -> None:
 
 
 def dispatch_waiting(draft: Draft) -> None:
-    """Dispatch tokens that were held, or over the limit of an earlier transition, up to the limit of this one."""
-    for token, state in draft.tokens():
+    """Go on with what was held, or over a limit of an earlier transition, up to the limits of this one.
+
+    In the order of their ids: a store may hand tokens out in any other, and whoever steps this must come to the same.
+    """
+    for token, state in sorted(draft.tokens()):
+        if state.state == "beginning":
+            take_up(draft, token, state)
         if state.state not in WAITING:
             continue
         if len(draft.dispatches) >= MAX_DISPATCHES:

@@ -31,7 +31,7 @@ from pointsman.step.ending import end_run, fail
 from pointsman.step.pause import pause
 from pointsman.step.program import Program, Site
 from pointsman.step.redrive import redrive, skip_parked
-from pointsman.step.resume import WAITING, dispatch_waiting, resume
+from pointsman.step.resume import POSTPONED, dispatch_waiting, resume
 from pointsman.step.retry import attempt_failed, attempt_over, try_again, worker_lost
 from pointsman.step.task import completed
 from pointsman.step.wait import wake
@@ -128,7 +128,7 @@ def _take(draft: Draft, signal: Signal) -> None:
 def _take_command(draft: Draft, signal: Continue | Pause | Resume | Cancel) -> None:
     match signal:
         case Continue():
-            if draft.is_paused or not any(state.state in WAITING for state in draft.run.tokens.values()):
+            if draft.is_paused or not any(state.state in POSTPONED for state in draft.run.tokens.values()):
                 raise _Idle("nothing_queued")
             dispatch_waiting(draft)
         case Pause():

@@ -67,8 +67,10 @@ def test_a_loop_without_any_task_is_stopped_by_its_guard() -> None:
     # Given loops of control nodes alone, which no worker slows down
     inner = looping(control("loop", "i"), "i", "true", 1_000)
     outer = looping(control("loop", "o"), "i", "true", 1_000)
-    # When the run starts
+    # When the run starts, and goes on by itself
     run = Run(plan(inner, outer, "i->o", guards=Guards(max_loop_iterations=500)))
+    while run.last.more:
+        run.proceed()
     # Then it has failed when the passes of both together were too many
     assert (run.status, run.error, run.snapshot.head.passes_made) == ("FAILED", "guard_tripped", 501)
 
