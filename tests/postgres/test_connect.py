@@ -83,3 +83,21 @@ async def test_hanging_up_on_a_dead_server_is_no_error(tmp_path: Path) -> None:
         await asyncio.to_thread(server.kill)
         await close(connection)
         assert connection.is_closed()
+
+
+async def test_what_was_committed_outlives_a_kill_though_the_server_would_forget_it(tmp_path: Path) -> None:
+    # Given a server that by its own settings calls committed what it has not written yet
+    with EmbeddedPostgres(tmp_path, fsync=False) as server:
+        pool = await open_pool(server.dsn, name="test", size=1)
+        connection = await connect(server.dsn, name="test")
+        plain = await asyncpg.connect(server.dsn)
+        assert await plain.fetchval("SHOW synchronous_commit") == "off"
+        await pool.execute("CREATE TABLE kept (number int)")
+        # When it is killed right after a commit on either kind of connection of ours, each used before
+        await connection.execute("INSERT INTO kept VALUES (1)")
+        await pool.execute("INSERT INTO kept VALUES (2)")
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+        # Then both are there
+        assert [row["number"] for row in await pool.fetch("SELECT number FROM kept ORDER BY number")] == [1, 2]
+        await pool.close()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OLDEST: Final = 14
 """`idle_session_timeout`, which ends the lease of a writer that hangs, came with 14."""
 
+_DURABLE: Final = {"synchronous_commit": "on"}
+"""Set by every connection for itself, whatever server, database or role say: with `off`, a server that is killed has
+forgotten what it called committed, and an answered request or a journalled event would be gone without a word."""
 _CONNECT_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
 
@@ -80,7 +83,7 @@ async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
                 max_size=size,
                 timeout=_CONNECT_SECONDS,
                 command_timeout=_COMMAND_SECONDS,
-                server_settings={"application_name": name},
+                server_settings={"application_name": name, **_DURABLE},
             )
             async with pool.acquire() as connection:
                 version = connection.get_server_version().major
@@ -100,7 +103,7 @@ async def connect(dsn: str, *, name: str, settings: Mapping[str, str] | None = N
                 dsn,
                 timeout=_CONNECT_SECONDS,
                 command_timeout=_COMMAND_SECONDS,
-                server_settings={"application_name": name, **(settings or {})},
+                server_settings={"application_name": name, **_DURABLE, **(settings or {})},
             )
     except ServerUnavailable as error:
         raise _naming(dsn, error) from error
