@@ -10,10 +10,11 @@ from msgspec import UNSET, UnsetType
 
 from orchestrator_api.view import NodeStatus, node_status, shown
 from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, split_token
+from pointsman.protocol.note import Note, NoteKind
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
 from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus
-from pointsman.protocol.transition import Note, NoteKind, Patch, Transition
+from pointsman.protocol.transition import Patch, Transition
 
 _CLOCKWORK: Final = frozenset({"pause", "resume"})
 """These change open tokens only in their timers, but for those that `resume` dispatches."""

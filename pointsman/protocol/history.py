@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from pointsman.base.ids import FrameId, Millis, TokenId
+from pointsman.protocol.note import Note
 from pointsman.protocol.signal import Signal
-from pointsman.protocol.transition import Note
 
 
 class EndedPass(msgspec.Struct, frozen=True, tag="pass_ended", omit_defaults=True):
@@ -23,6 +23,7 @@ class HistoryRecord(msgspec.Struct, frozen=True):
     """
 
     seq: int
+    """Of the event; 0 and below where it was one of the run that this one was forked from."""
     at: Millis
     token: TokenId | None
     """The token a signal counted for, or under whose id the loop's node shows in the frame around the pass.

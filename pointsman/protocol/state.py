@@ -90,6 +90,19 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     iteration: int = 1
 
 
+class Fork(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run was forked from: the history of another up to one of its events, less what is done anew."""
+
+    run_id: RunId
+    seq: int
+    anew: tuple[TokenId, ...] = ()
+    """Activations whose signals were not taken over, nor those of anything behind them."""
+    inputs: dict[TokenId, Output] = {}
+    """What workers of some of them are handed in place of what fires them."""
+    reason: str = ""
+    by: str = ""
+
+
 class RunHead(msgspec.Struct, omit_defaults=True):
     """The fields of a run itself."""
 
@@ -116,6 +129,7 @@ class RunHead(msgspec.Struct, omit_defaults=True):
     """The run's max_duration."""
     ended_at: Millis | None = None
     metadata: Any = None
+    forked: Fork | None = None
 
 
 class Snapshot(msgspec.Struct):

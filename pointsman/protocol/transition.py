@@ -6,36 +6,17 @@ It is also the event: the journal stores its encoding, and folding the events of
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from pointsman.base.ids import Digest, EdgeId, FrameId, Millis, NodeId, RunId, TimerId, Tip, TokenId
 from pointsman.protocol.dead_letter import DeadToken
+from pointsman.protocol.history import HistoryRecord
+from pointsman.protocol.note import Note
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Resolution, Result, RunHead, RunStatus, Timer
-
-NoteKind = Literal[
-    "condition_failed",
-    "no_branch_taken",
-    "node_retrying",
-    "node_parked",
-    "worker_lost",
-    "pass_started",
-    "pass_due",
-    "pass_ended",
-    "late_signal",
-]
-
-
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something worth telling that the other fields do not say."""
-
-    kind: NoteKind
-    node: NodeId
-    frame: FrameId = FrameId("")
-    detail: Any = None
 
 
 class Dispatch(msgspec.Struct, frozen=True):
@@ -120,6 +101,8 @@ class Transition(msgspec.Struct, omit_defaults=True):
     """Tokens that were parked and are not any more: their letters are settled."""
     erased: tuple[TokenId, ...] = ()
     """Tokens that an edit closed: their history goes, so that no later replay meets them."""
+    kept: tuple[HistoryRecord, ...] = ()
+    """The history that a fork begins with, in its first transition only."""
     more: bool = False
     """Tokens wait, queued or beginning: the run sends itself a `continue`."""
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pointsman.base.ids import EdgeId, FrameId, Millis, NodeId, TimerId, TokenId, split_token
 from pointsman.plan import Edge, Region
 from pointsman.protocol.dead_letter import DeadToken
+from pointsman.protocol.note import Note, NoteKind
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import (
@@ -26,7 +27,7 @@ from pointsman.protocol.state import (
     Snapshot,
     Timer,
 )
-from pointsman.protocol.transition import Dispatch, Note, NoteKind, Transition
+from pointsman.protocol.transition import Dispatch, Transition
 from pointsman.step.program import Program, Site
 
 MAX_DISPATCHES = 256

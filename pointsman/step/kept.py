@@ -25,6 +25,7 @@ from pointsman.base.ids import (
     token_id,
 )
 from pointsman.protocol.history import EndedPass, HistoryRecord
+from pointsman.protocol.note import Note
 from pointsman.protocol.signal import Completed, Failed, Redrive, Signal, Skip, TimerFired, WorkerLost
 from pointsman.protocol.transition import Transition
 
@@ -39,12 +40,12 @@ def record_of(change: Transition) -> tuple[str, bytes] | None:
     signal = change.signal
     if signal is None:
         return None
-    token = _token_of(signal, change)
+    token = token_of(signal, change)
     if token is None:
-        return f"{_OF_RUN}{change.seq}", _line(change, signal)
+        return f"{_OF_RUN}{change.seq}", _written(change.seq, change.at, signal)
     if change.frames_ended and split_token(token)[0] in change.frames_ended:
         return None
-    return token, _line(change, signal)
+    return token, _written(change.seq, change.at, signal)
 
 
 def replaced_by(change: Transition) -> list[TokenId]:
@@ -61,11 +62,21 @@ def passes_of(change: Transition) -> list[tuple[TokenId, bytes]]:
     return [(token, line) for token, line in found if token not in change.erased]
 
 
+def lines_of_fork(change: Transition) -> list[tuple[str, bytes]]:
+    """The history that a fork begins with: fields, each with its lines."""
+    lines: dict[str, list[bytes]] = {}
+    for record in change.kept:
+        field = record.token if record.token is not None else f"{_OF_RUN}{record.seq}"
+        lines.setdefault(field, []).append(_written(record.seq, record.at, record.fact))
+    return [(field, b"\n".join(found)) for field, found in lines.items()]
+
+
 def keep(history: dict[str, bytes], change: Transition) -> None:
     """Move what is kept of a run on by a transition, in place."""
     for token in replaced_by(change):
         history.pop(token, None)
     history.update(passes_of(change))
+    history.update(lines_of_fork(change))
     record = record_of(change)
     if record is not None:
         field, line = record
@@ -79,7 +90,8 @@ def read_history(run: RunId, fields: Mapping[str, bytes]) -> list[HistoryRecord]
     return sorted(records, key=lambda record: record.seq)
 
 
-def _token_of(signal: Signal, change: Transition) -> TokenId | None:
+def token_of(signal: Signal, change: Transition) -> TokenId | None:
+    """The token that the signal of a transition counted for; None for signals to the whole run."""
     match signal:
         case Completed() | Failed():
             return signal.token or _only_token_of(signal.node, change)
@@ -99,17 +111,17 @@ def _only_token_of(node: str | None, change: Transition) -> TokenId | None:
     return None
 
 
-def _line(change: Transition, signal: Signal) -> bytes:
-    """`<seq> <at> <attempt>` for a completion that says nothing else; else the signal in place of the attempt."""
-    if isinstance(signal, Completed) and signal.token is not None and signal.metadata is None:
-        return b"%d %d %d" % (change.seq, change.at, signal.attempt)
-    return b"%d %d %b" % (change.seq, change.at, _ENCODER.encode(signal))
+def _written(seq: int, at: Millis, fact: Signal | EndedPass) -> bytes:
+    """`<seq> <at> <attempt>` for a completion that says nothing else; else the fact in place of the attempt."""
+    if isinstance(fact, Completed) and fact.token is not None and fact.metadata is None:
+        return b"%d %d %d" % (seq, at, fact.attempt)
+    return b"%d %d %b" % (seq, at, _ENCODER.encode(fact))
 
 
 def _remains(change: Transition, frame: FrameId) -> tuple[TokenId, bytes]:
     token = token_id(parent_frame(frame), split_pass(frame)[0])
     notes = tuple(note for note in change.notes if note.frame == frame or token_id(note.frame, note.node) == token)
-    return token, b"%d %d %b" % (change.seq, change.at, _ENCODER.encode(EndedPass(frame, notes)))
+    return token, _written(change.seq, change.at, EndedPass(frame, notes))
 
 
 def _is_inside(frame: FrameId, ended: Iterable[FrameId]) -> bool:

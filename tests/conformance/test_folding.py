@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from pointsman.base.ids import EdgeId, FrameId, Millis, NodeId, TimerId, TokenId, split_token
 from pointsman.ports.run_store import Link
+from pointsman.protocol.note import Note
 from pointsman.protocol.output import inline
 from pointsman.protocol.signal import Completed, Failed, Pause, TimerFired
 from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Result, Snapshot, Timer
-from pointsman.protocol.transition import Dispatch, Message, Note, Sealed, decode_event
+from pointsman.protocol.transition import Dispatch, Message, Sealed, decode_event
 from pointsman.step import fold
 from tests.conformance.worlds import World
 from tests.support.stories import PLAN_BODY, START, Story, body

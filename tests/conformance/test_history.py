@@ -7,9 +7,9 @@ from typing import Any
 from pointsman.base.ids import FrameId, NodeId, TimerId, TokenId
 from pointsman.ports.run_store import Link
 from pointsman.protocol.history import EndedPass, HistoryRecord
+from pointsman.protocol.note import Note
 from pointsman.protocol.signal import Cancel, Completed, Continue, Failed, Pause, Signal, TimerFired, WorkerLost
 from pointsman.protocol.state import Frame, Result
-from pointsman.protocol.transition import Note
 from tests.conformance.worlds import World
 from tests.support.stories import PLAN_BODY, START, Story, dispatched
 

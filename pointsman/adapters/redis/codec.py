@@ -16,7 +16,7 @@ from pointsman.protocol.output import Output
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import FINAL, RunHead
 from pointsman.protocol.transition import Transition
-from pointsman.step.kept import passes_of, record_of, replaced_by
+from pointsman.step.kept import lines_of_fork, passes_of, record_of, replaced_by
 
 _json: Final = msgspec.json.Encoder().encode
 _COUNTS: Final = Struct(">21I").pack
@@ -49,7 +49,7 @@ def lay_out(change: Transition, fields: list[Argument]) -> Layout:
         args += (token, _json(result))
     joined = _joins(change, args) if change.joined or change.unjoined else 0
     replaced = passes = 0
-    if change.frames or change.frames_ended or change.erased:
+    if change.frames or change.frames_ended or change.erased or change.kept:
         replaced, passes = _frames(change, args)
     record = record_of(change)
     if record is not None:
@@ -116,7 +116,8 @@ def head_fields(head: RunHead) -> list[Argument]:
             fields += (name, value)
     if head.failed:
         fields += ("failed", 1)
-    for name, record in (("error", head.error), ("timer", head.timer), ("metadata", head.metadata)):
+    records = {"error": head.error, "timer": head.timer, "metadata": head.metadata, "forked": head.forked}
+    for name, record in records.items():
         if record is not None:
             fields += (name, _json(record))
     return fields
@@ -159,10 +160,10 @@ def _frames(change: Transition, args: list[Argument]) -> tuple[int, int]:
     args += change.frames_ended
     for frame, state in change.frames.items():
         args += (frame, _json(state))
-    replaced, passes = replaced_by(change), passes_of(change)
+    replaced, passes = replaced_by(change), [*passes_of(change), *lines_of_fork(change)]
     args += replaced
-    for token, line in passes:
-        args += (token, line)
+    for field, line in passes:
+        args += (field, line)
     return len(replaced), len(passes)
 
 

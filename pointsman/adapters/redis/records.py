@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.base.ids import Digest, EdgeId, FrameId, Millis, RunId, Tip, TokenId
 from pointsman.protocol.output import Output, output_of
-from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Resolution, Result, RunHead, Snapshot, Timer
+from pointsman.protocol.state import ErrorInfo, Fork, Frame, OpenToken, Resolution, Result, RunHead, Snapshot, Timer
 
 Hash = list[bytes]
 """Fields and values, one after the other."""
@@ -19,6 +19,7 @@ _RESULT: Final = msgspec.json.Decoder(Result).decode
 _FRAME: Final = msgspec.json.Decoder(Frame).decode
 _ERROR: Final = msgspec.json.Decoder(ErrorInfo).decode
 _TIMER: Final = msgspec.json.Decoder(Timer).decode
+_FORK: Final = msgspec.json.Decoder(Fork).decode
 _HOW: Final[dict[str, Resolution]] = {"l": "live", "d": "dead", "f": "failed"}
 
 
@@ -55,7 +56,7 @@ def _resolutions(values: Iterable[str]) -> dict[EdgeId, Resolution]:
 
 def _head(run: RunId, told: dict[bytes, bytes]) -> RunHead:
     error, timer, metadata = told.get(b"error"), told.get(b"timer"), told.get(b"metadata")
-    ended_at = told.get(b"ended_at")
+    ended_at, forked = told.get(b"ended_at"), told.get(b"forked")
     status: Any = told[b"status"].decode()
     return RunHead(
         run,
@@ -77,6 +78,7 @@ def _head(run: RunId, told: dict[bytes, bytes]) -> RunHead:
         None if timer is None else _TIMER(timer),
         None if ended_at is None else Millis(int(ended_at)),
         None if metadata is None else msgspec.json.decode(metadata),
+        None if forked is None else _FORK(forked),
     )
 
 
