@@ -20,6 +20,7 @@ from orchestrator_api import (
     health,
     patches,
     promote,
+    redrive,
     runs,
     schema,
     tags,
@@ -49,7 +50,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
     written = (workflows, tags, runs, commands, patches, edits, promote, fleet, edit_tokens)
-    for module in (*written, dead_letters, events, schema, health):
+    for module in (*written, dead_letters, redrive, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

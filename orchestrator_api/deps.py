@@ -38,6 +38,7 @@ from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.rejected_source import PushedSignals
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.taken import RedisTaken
 from pointsman.base.clock import Clock, SystemClock
@@ -114,6 +115,7 @@ class Live(NamedTuple):
     store: RedisRunStore
     executor: Executor
     taken: RedisTaken
+    pushed: PushedSignals
 
     async def check(self) -> None:
         """Make sure that Redis answers. Raises `ServerUnavailable`."""
@@ -242,7 +244,13 @@ class Services:
         try:
             store = RedisRunStore(partition)
             limit = self.settings.coordinator.inline_limit_bytes
-            yield Live(partition, store, Executor(store, Programs(store), self.blobs, limit), RedisTaken(partition))
+            yield Live(
+                partition,
+                store,
+                Executor(store, Programs(store), self.blobs, limit),
+                RedisTaken(partition),
+                PushedSignals(partition),
+            )
         finally:
             await partition.aclose()
 

@@ -1,4 +1,4 @@
-"""The whole story of a dead letter: each failure on the way to it, out of the journal, and what its worker was handed."""
+"""The whole story of a dead letter: each failure on the way, out of the journal, and what its worker was handed."""
 
 from __future__ import annotations
 

@@ -17,11 +17,13 @@ from orchestrator_api.events import EventPage
 from orchestrator_api.fleet import FleetEditForm, FleetEditPage, FleetEditView, ResumeForm
 from orchestrator_api.fleet_preview import FleetPreview
 from orchestrator_api.health import Alive, Readiness
+from orchestrator_api.letter_ends import Redriven
 from orchestrator_api.letter_story import LetterView
 from orchestrator_api.patches import PatchDone, PatchForm, PatchLists
 from orchestrator_api.preview import PatchPreview
 from orchestrator_api.problems import ProblemDetails
 from orchestrator_api.promote import PromotedWorkflow, PromoteForm
+from orchestrator_api.redrive import RedriveForm, RedriveManyForm, RedrivenMany
 from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
 from orchestrator_api.schema import ErrorPage
 from orchestrator_api.tags import MovedTag, Tag, TagForm, TagHistory, TagPage, TagReason
@@ -50,6 +52,8 @@ ANSWERS: Final = (
     PromotedWorkflow,
     PublishedWorkflow,
     Readiness,
+    Redriven,
+    RedrivenMany,
     RevisionDifference,
     RunPage,
     RunView,
@@ -67,6 +71,8 @@ FORMS: Final = (
     FleetEditForm,
     PatchForm,
     PromoteForm,
+    RedriveForm,
+    RedriveManyForm,
     ResumeForm,
     StartRun,
     TagForm,

@@ -228,6 +228,20 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "List dead letters: GET /api/v1/dead-letters.",
         404,
     ),
+    "API081": Page(
+        "The dead letter is settled",
+        "It was redriven or given up before, or its run went on without: the message says which.",
+        "Nothing was changed.",
+        "Look at the letter, and at its run; a new failure is a new letter.",
+        409,
+    ),
+    "API082": Page(
+        "The dead letter cannot be redriven like this",
+        "What it takes is not there: the message says what.",
+        "Nothing was changed.",
+        "Do what the message says.",
+        409,
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

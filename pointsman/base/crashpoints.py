@@ -19,6 +19,7 @@ CrashPoint = Literal[
     "between_final_row_and_cleanup",
     "between_edit_and_item",
     "between_letter_and_removal",
+    "between_push_and_letter",
 ]
 CRASH_POINTS: Final[tuple[CrashPoint, ...]] = get_args(CrashPoint)
 

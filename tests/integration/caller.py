@@ -132,6 +132,11 @@ class Caller:
         told = {"version": "1.0", "job_id": task["job_id"], "run_id": task["run_id"], "node_id": task["node_id"]}
         await self.push({**told, "status": "completed", "result_data": data, **more})
 
+    async def fail(self, task: Document, error_type: str) -> None:
+        """Report that a task cannot be done."""
+        told = {"job_id": task["job_id"], "status": "failed", "metadata": {"error_type": error_type}}
+        await self.push(told)
+
     async def rejected(self, marker: str) -> tuple[str, str]:
         """Code and reason with which the signal that holds `marker` was set aside, once it is a dead letter."""
 

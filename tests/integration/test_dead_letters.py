@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.caller import Caller
-from tests.integration.definitions import definition, node
+from tests.integration.definitions import by_hand, definition, node
+from tests.support.waiting import eventually
 
 
 async def test_a_node_that_exhausted_its_retries_is_a_dead_letter_with_its_whole_story(caller: Caller) -> None:
@@ -28,3 +29,104 @@ async def test_a_node_that_exhausted_its_retries_is_a_dead_letter_with_its_whole
     assert (told["workflow"], told["run_status"], told["parked"], told["decided"]) == ("test", "FAILED", False, None)
     assert [(failed["attempt"], failed["type"]) for failed in told["attempts"]] == [(1, "busy"), (2, "busy")]
     assert told["input"] == {"order": 7}
+
+
+async def test_a_parked_node_is_redriven_in_its_run_with_another_input_and_goes_on(caller: Caller) -> None:
+    # Given a run that waits for a node that failed
+    run_id = await caller.start(
+        definition(by_hand("charge", "redriven_hand"), node("ship", "take"), "charge->ship")
+        | {"metadata": {"failure_policy": "park"}},
+        {"order": 7},
+    )
+    (task,) = await caller.take("redriven_hand")
+    await caller.fail(task, "bank_closed")
+    told = await caller.letter_of(run_id)
+    assert (told["parked"], told["run_status"], told["input"]) == (True, "RUNNING", {"order": 7})
+    # When it is redriven with another input, twice under one key
+    asked = {"json": {"input": {"order": 8}, "reason": "the bank is open"}, "headers": {"Idempotency-Key": "once"}}
+    done, again = [await caller.client.post(f"/api/v1/dead-letters/{told['id']}/redrive", **asked) for _ in range(2)]
+    assert done.status_code == 200, done.text
+    assert done.json() == {
+        "id": told["id"],
+        "status": "redriven",
+        "how": "attempt",
+        "run_id": run_id,
+        "attempt": 2,
+        "seq": 3,
+    }
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (done.json(), "true")
+    # Then its worker is handed that, and the run goes on
+    (task,) = await caller.take("redriven_hand")
+    assert (task["attempt"], task["payload"]) == (2, {"order": 8})
+    await caller.complete(task, "paid")
+    assert await caller.completed(run_id) == {"ship": "paid"}
+    # And the letter tells who decided, and what
+    decided = (await caller.letter(told["id"]))["decided"]
+    assert (decided["by"], decided["reason"], decided["edited"], decided["run_id"]) == (
+        "local",
+        "the bank is open",
+        True,
+        None,
+    )
+    # And another redrive of it is refused
+    refused = await caller.client.post(f"/api/v1/dead-letters/{told['id']}/redrive")
+    assert (refused.status_code, refused.json()["code"]) == (409, "API081")
+
+
+async def test_a_poisonous_task_is_a_dead_letter_that_can_be_given_up(caller: Caller) -> None:
+    # Given a task whose worker dies, which is all it may cost
+    run_id = await caller.start(
+        definition(by_hand("crunch", "poison_hand", max_deliveries=1, failure_policy="park"), node("rest", gives=1))
+    )
+    (task,) = await caller.take("poison_hand")
+    await caller.push({"status": "worker_lost", "job_id": task["job_id"], "worker": "w1"})
+    told = await caller.letter_of(run_id)
+    assert (told["kind"], told["code"], told["parked"]) == ("poison", "poison", True)
+    # When it is given up
+    done = await caller.client.post(f"/api/v1/dead-letters/{told['id']}/skip", json={"reason": "never mind"})
+    assert (done.status_code, done.json()["status"]) == (200, "skipped")
+    # Then the run ends without it
+    run = await caller.ended(run_id)
+    assert (run["status"], run["nodes"]["crunch"]["status"]) == ("COMPLETED", "skipped")
+
+
+async def test_a_rejected_signal_is_mended_and_put_back(caller: Caller) -> None:
+    # Given a result that was set aside, since it misnamed its node
+    run_id = await caller.start(definition(by_hand("a", "mended_hand"), node("b", "take"), "a->b"))
+    await caller.take("mended_hand")
+    await caller.push({"run_id": run_id, "node_id": "aa", "status": "completed", "result_data": "done"})
+    told = await caller.letter_of(run_id)
+    assert (told["kind"], told["code"], told["node"], told["workflow"]) == ("rejected", "RUN007", "aa", "test")
+    # When it is put back as it should have been
+    mended = {"run_id": run_id, "node_id": "a", "status": "completed", "result_data": "done"}
+    done = await caller.client.post(f"/api/v1/dead-letters/{told['id']}/redrive", json={"input": mended})
+    assert (done.status_code, done.json()["how"]) == (200, "signal")
+    # Then the run goes on
+    assert await caller.completed(run_id) == {"b": "done"}
+
+
+async def test_many_letters_are_redriven_by_a_filter_each_with_its_result(caller: Caller) -> None:
+    # Given three runs that wait for the same node, one of them by now without it
+    workflow = definition(by_hand("call", "many_hand", failure_policy="park"), name="many")
+    runs = [await caller.start(workflow, number) for number in range(3)]
+    for task in await caller.take("many_hand", 3):
+        await caller.fail(task, "busy")
+    letters = [await caller.letter_of(run_id) for run_id in runs]
+    caller.system.kill("supervisor")
+    (gone,) = [letter for letter in letters if letter["run_id"] == runs[0]]
+    await caller.push({"run_id": runs[0], "node_id": "call", "status": "completed", "result_data": "by hand"})
+    await eventually(caller.is_idle)
+    caller.system.start("supervisor")
+    # When all of them are redriven
+    body = {"filter": {"workflow": "many", "code": "busy"}, "rate_per_s": 100, "reason": "it is back"}
+    answered = await caller.client.post("/api/v1/dead-letters/redrive", json=body)
+    assert answered.status_code == 200, answered.text
+    found = {item["run_id"]: (item["outcome"], item["attempt"]) for item in answered.json()["items"]}
+    # Then each says what became of it, and those that could go on do
+    assert {run: outcome for run, outcome in found.items() if run != runs[0]} == dict.fromkeys(
+        runs[1:], ("redriven", 2)
+    )
+    for task in await caller.take("many_hand", 2):
+        await caller.complete(task, "called")
+    assert [await caller.completed(run_id) for run_id in runs] == [{"call": "by hand"}, *[{"call": "called"}] * 2]
+    assert (await caller.letter(gone["id"]))["status"] == "closed"

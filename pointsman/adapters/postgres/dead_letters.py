@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -11,11 +12,12 @@ import msgspec
 from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.projection import printable
 from pointsman.adapters.postgres.queries import sql
+from pointsman.base.ids import RunId
 from pointsman.ports.dead_letters import NEWEST_LETTER, DeadLetter, LetterFilter, Place, RejectedSignal
 from pointsman.protocol.dead_letter import addressee, letter_of_signal
 
 if TYPE_CHECKING:
-    from pointsman.adapters.postgres.connect import Pool
+    from pointsman.adapters.postgres.connect import Connection, Pool
 
 
 class PostgresDeadLetters:
@@ -36,11 +38,32 @@ class PostgresDeadLetters:
             row = await self._pool.fetchrow(sql("get_dead_letter"), letter)
         return _letter(row) if row else None
 
+    @asynccontextmanager
+    async def deciding(self, letter: str) -> AsyncIterator[Deciding | None]:
+        """A letter that is open, kept from everybody else; what is decided holds at the end. None where it is not."""
+        with reaching_postgres():
+            async with self._pool.acquire() as connection, connection.transaction():
+                is_open = await connection.fetchval(sql("hold_dead_letter"), letter) is not None
+                yield Deciding(connection, letter) if is_open else None
+
     async def record(self, signals: Sequence[RejectedSignal]) -> int:
         """Write signals down that were set aside; how many were not there before."""
         with reaching_postgres():
             rows = await self._pool.fetch(sql("record_rejected_signals"), *zip(*map(_rejected, signals), strict=True))
         return len(rows)
+
+
+class Deciding:
+    """An open letter, held by whoever decides what becomes of it."""
+
+    def __init__(self, connection: Connection, letter: str) -> None:
+        self._connection = connection
+        self._letter = letter
+
+    async def redriven(self, by: str, reason: str, *, is_edited: bool = False, became: RunId | None = None) -> None:
+        """Write down that it was redriven, and in which run if not in its own."""
+        told = (printable(by), printable(reason), is_edited, became)
+        await self._connection.execute(sql("mark_dead_letter_redriven"), self._letter, *told)
 
 
 def _rejected(signal: RejectedSignal) -> tuple[object, ...]:

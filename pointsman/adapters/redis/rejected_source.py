@@ -1,4 +1,4 @@
-"""RedisRejectedSource: the signals that were set aside, until they are written down."""
+"""Signals that were set aside, until they are written down; and the way back for those that somebody redrives."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ class RedisRejectedSource:
         """Take signals off the stream."""
         if signals:
             await self._connection.ask("XDEL", self._stream, *(signal.entry for signal in signals))
+
+
+class PushedSignals:
+    """The public list, as a worker in any language knows it: from there signals go their way."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._connection = partition.connection
+        self._list = partition.keys.pushed
+
+    async def push(self, signal: bytes) -> None:
+        """Push a signal. Raises `ServerUnavailable`; then it may be there or not."""
+        await self._connection.ask("RPUSH", self._list, signal)
 
 
 def _signal(entry: Answer) -> RejectedSignal:

@@ -52,3 +52,11 @@ ORDER BY l.at DESC, l.id DESC LIMIT $3;
 SELECT l.* FROM dead_letters AS l
 WHERE l.id = $1
     AND NOT EXISTS (SELECT FROM events AS e WHERE e.run_id = l.run_id AND e.epoch > l.epoch AND e.seq <= l.seq);
+
+-- name: hold_dead_letter
+SELECT id FROM dead_letters WHERE id = $1 AND status = 'open' FOR UPDATE;
+
+-- name: mark_dead_letter_redriven
+UPDATE dead_letters
+SET status = 'redriven', decided_at = unix_millis(), decided_by = $2, reason = $3, is_edited = $4, became = $5
+WHERE id = $1;
