@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path
@@ -12,6 +12,7 @@ from orchestrator_api.answers import answer, gives
 from pointsman.base.codes import CODES
 from pointsman.base.errors import RequestRefused
 from pointsman.definition import json_schema
+from pointsman.edit.patterns import tools
 
 router = APIRouter(prefix="/api/v1", tags=["reference"])
 
@@ -28,6 +29,21 @@ class ErrorPage(msgspec.Struct, frozen=True):
     """The HTTP status it comes with; null where HTTP never sees it."""
 
 
+class EditTool(msgspec.Struct, frozen=True):
+    """An adaptation pattern as a tool of a language model."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    """JSON Schema, draft 2020-12, of its arguments."""
+
+
+class EditTools(msgspec.Struct, frozen=True):
+    """Every adaptation pattern as a tool."""
+
+    tools: list[EditTool]
+
+
 @router.get(
     "/schema/workflow",
     summary="The JSON Schema of definitions",
@@ -38,6 +54,16 @@ class ErrorPage(msgspec.Struct, frozen=True):
 async def get_schema() -> Response:
     """The form of a definition; what only the compiler can know is not in it."""
     return Response(msgspec.json.encode(json_schema()), media_type="application/schema+json")
+
+
+@router.get(
+    "/schema/edit-tools",
+    summary="The adaptation patterns as tools of a language model",
+    responses={200: gives(EditTools, "Names, descriptions and the schemas of arguments.")},
+)
+async def get_edit_tools() -> Response:
+    """What to give to a model that may edit its own run. A call of a tool is the pattern `name` with the arguments."""
+    return answer(EditTools([EditTool(*tool) for tool in tools()]))
 
 
 @router.get(

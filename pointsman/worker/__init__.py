@@ -10,6 +10,7 @@ async def send_email(task: Task) -> dict[str, str]: ...
 
 from __future__ import annotations
 
+from pointsman.base.errors import EditRefused
 from pointsman.worker.cancellation import Cancellation
 from pointsman.worker.editing import EditToken
 from pointsman.worker.errors import NonRetryable, Retryable
@@ -17,4 +18,4 @@ from pointsman.worker.running import run
 from pointsman.worker.task import Ref, Task
 from pointsman.worker.worker import Worker
 
-__all__ = ["Cancellation", "EditToken", "NonRetryable", "Ref", "Retryable", "Task", "Worker", "run"]
+__all__ = ["Cancellation", "EditRefused", "EditToken", "NonRetryable", "Ref", "Retryable", "Task", "Worker", "run"]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 import structlog
 
@@ -23,6 +24,7 @@ from pointsman.base.errors import (
     RunError,
     ServerUnavailable,
 )
+from pointsman.edit.patterns import request_schema
 from tests.api.room import HELLO, Room
 
 JSON = {"Content-Type": "application/json"}
@@ -189,3 +191,9 @@ async def test_the_schema_of_definitions_takes_what_the_compiler_takes(room: Roo
     answered = await room.get("/schema/workflow")
     assert answered.headers["content-type"] == "application/schema+json"
     assert answered.json()["title"] == "Pointsman workflow definition"
+
+
+async def test_the_tools_for_models_are_the_patterns_each_with_a_schema_of_its_own(room: Room) -> None:
+    told = (await room.get("/schema/edit-tools")).json()["tools"]
+    assert {tool["name"] for tool in told} == request_schema()["discriminator"]["mapping"].keys()
+    assert all(tool["description"] and jsonschema_rs.validator_for(tool["parameters"]) for tool in told)

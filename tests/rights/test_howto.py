@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
+import jsonschema_rs
 
 from pointsman.settings import Settings
 from pointsman.worker import Task
@@ -50,6 +52,27 @@ async def test_the_handler_of_the_page_extends_its_run(room: Room, tmp_path: Pat
         "read_mites": "dispatched",
         "report": "waiting",
     }
+
+
+async def test_what_a_model_calls_is_an_edit_or_a_refusal_that_it_can_read(room: Room) -> None:
+    # Given a model that was given the patterns as tools, and the token of a task
+    page: dict[str, Any] = {}
+    exec(shown("python")[1].text, page)
+    run_id = await room.start(PLANNED)
+    wire = wire_task(run=run_id, node="plan", type="agent")
+    token = await Task(wire, Secrets(), Shelf(), editing(room)).edit_token()
+    told = {tool["name"]: tool for tool in (await room.get("/schema/edit-tools")).json()["tools"]}
+    beside = {"to": "report", "node": {"id": "check", "type": "agent"}}
+    between = {"from": "plan", "to": "report", "node": {"id": "look", "type": "agent"}}
+    assert jsonschema_rs.is_valid(told["insert_parallel"]["parameters"], beside)
+    # When it calls one that adds, and one that would take an edge away which is not its own
+    added = await page["called"](token, "insert_parallel", beside)
+    refused = await page["called"](token, "insert_between", between)
+    # Then the run has the node, and the model is told what it may not do
+    assert added["revision"] == 2
+    assert (await room.run(run_id))["nodes"].keys() == {"plan", "check", "report"}
+    assert refused.keys() == {"refused", "problems"}
+    assert "`plan->report` was not added with this edit token" in refused["problems"][0]
 
 
 async def test_the_commands_of_the_page_are_answered_as_it_says(room: Room) -> None:

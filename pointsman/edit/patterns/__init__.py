@@ -7,5 +7,6 @@ definition of its own.
 
 from pointsman.edit.patterns.form import Pattern
 from pointsman.edit.patterns.registry import PatternRequest, apply_pattern, read_request, request_schema
+from pointsman.edit.patterns.tools import Tool, tools
 
-__all__ = ["Pattern", "PatternRequest", "apply_pattern", "read_request", "request_schema"]
+__all__ = ["Pattern", "PatternRequest", "Tool", "apply_pattern", "read_request", "request_schema", "tools"]
