@@ -91,4 +91,14 @@ def _by_name(name: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    return importlib.import_module(name)
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as wrong:
+        if wrong.name is None or not f"{name}.".startswith(f"{wrong.name}."):
+            raise
+        # What was asked for is missing, not something it imports: where this was noticed helps nobody.
+        raise WorkerError(
+            "WRK001",
+            f"there is no module {wrong.name}, looked for in {here} and among what is installed. No worker was "
+            "started. Name a Python file, or a module by its dotted name.",
+        ) from None

@@ -93,3 +93,10 @@ def test_a_target_that_is_not_there_is_refused() -> None:
         types("no/such/file.py")
     with pytest.raises(WorkerError, match=r"^WRK001 no_such_module cannot be loaded"):
         types("no_such_module")
+
+
+def test_a_module_that_is_not_there_is_told_in_one_line_without_a_traceback() -> None:
+    for name, missing in (("no.such.module", "no"), ("json.no_such", "json.no_such")):
+        with pytest.raises(WorkerError, match=rf"^WRK001 there is no module {missing}, looked for in ") as caught:
+            load_workers(name, Settings())
+        assert caught.value.__cause__ is None
