@@ -12,6 +12,8 @@ import uvloop
 
 from bench import workloads
 from bench.driver import Driver
+from bench.edits import alone
+from bench.edits_under_load import under_load
 from bench.floor import FloorDriver
 from bench.report import save, show
 from bench.stack import Stack
@@ -45,6 +47,10 @@ async def measured(data_dir: str) -> dict[str, Any]:
         await asyncio.sleep(1)
         figures["w1.floor_steps_per_s"] = await workloads.chains(FloorDriver(stack, data_dir))
     figures["w1.ratio_to_floor"] = figures["w1.steps_per_s"] / figures["w1.floor_steps_per_s"]
+    told("edits of a run alone")
+    figures |= await alone(Path(data_dir) / "edits")
+    told("edits under load")
+    figures |= await under_load(Path(data_dir) / "load", figures["w1.steps_per_s"])
     return figures
 
 

@@ -41,6 +41,11 @@ DEMANDS = (
     Demand("w4.lone_iterations_per_s", "W4 one run alone: passes/s", least=900, binds=False),
     Demand("memory.coordinator_mib", "coordinator at the end of W1, MiB", most=120),
     Demand("memory.redis_bytes_per_run", "Redis bytes per active run of 10 nodes", most=8 * 1024),
+    Demand("edit.preview_p99_ms", "preview of an edit of 500 nodes: p99, ms", most=50),
+    Demand("edit.effective_p99_ms", "edit of 500 nodes, call to its effect at a worker: p99, ms", most=100),
+    Demand("edit.loop_p99_ms", "edit of a lone run at full speed (W4), call to durable: p99, ms", most=100),
+    Demand("edit.throughput_ratio", "500 runs at 70 % of W1: steps/s with 50 edits/s to without", least=0.9),
+    Demand("edit.hop_ratio", "the same: hop p50 with 50 edits/s to without", most=1.1),
 )
 
 
