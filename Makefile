@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz bench docs clean
+.PHONY: demo test check fuzz chaos bench docs clean
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
@@ -24,6 +24,11 @@ check: .venv/ready
 
 fuzz: .venv/ready
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/model tests/edit/test_edit_properties.py
+
+MINUTES ?= 30
+SEED ?= 1
+chaos: .venv/ready
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 bench: .venv/ready
 	$(BIN)/pointsman bench

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 import httpx
 
@@ -68,6 +68,9 @@ class Running(NamedTuple):
 class System:
     """Both servers, and processes by name. A name is a role, or one followed by a number: `coordinator2`."""
 
+    modules: ClassVar[Mapping[str, tuple[str, ...]]] = MODULES
+    """What each role is."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.redis = EmbeddedRedis(folder / "redis")
@@ -107,7 +110,7 @@ class System:
         if role != "api":
             own[f"POINTSMAN_{role.upper()}_METRICS_PORT"] = str(port)
         environment = child_environment({**QUICK, **own, **settings})
-        command = [*_tied_to_us(), sys.executable, "-m", *MODULES[role]]
+        command = [*_tied_to_us(), sys.executable, "-m", *self.modules[role]]
         with self._log(name).open("ab") as log:
             process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
         self._running[name] = Running(process, port, not settings)
@@ -116,6 +119,10 @@ class System:
         """End a process as only a crash can."""
         self._running[name].process.kill()
         self.ended(name)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process."""
+        self._running[name].process.send_signal(number)
 
     def stop(self, name: str) -> int:
         """Ask a process to finish what it has begun; its exit code."""
@@ -146,13 +153,13 @@ class System:
     def restore(self) -> None:
         """Bring back what a test has changed: every role runs once, with the settings of all, and nothing else."""
         for name, running in list(self._running.items()):
-            if name not in MODULES or not running.is_standard:
+            if name not in self.modules or not running.is_standard:
                 running.process.kill()
                 running.process.wait()
                 del self._running[name]
         for server in (self.redis, self.postgres):
             server.start()
-        for name in MODULES:
+        for name in self.modules:
             if not self.is_alive(name):
                 self.start(name)
         eventually_sync(self._is_ready, timeout=30)

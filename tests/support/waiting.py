@@ -63,6 +63,12 @@ def _ask_sync(check: Callable[[], T | None]) -> tuple[T | None, Exception | None
         return None, error
 
 
+async def let_pass(seconds: float) -> None:
+    """Let time pass. For loads and schedules, which are made of time; a test that waits for something asks whether it
+    has come."""
+    await asyncio.sleep(seconds)
+
+
 def _complaint(check: Callable[..., object], timeout: float, answer: object) -> str:
     name = getattr(check, "__qualname__", repr(check))
     return f"{name} was not true within {timeout:.0f} s; its last answer: {answer!r}"

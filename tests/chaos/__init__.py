@@ -1,0 +1,1 @@
+"""Faults by chance against everything that a user runs, and what must hold whatever they were."""

@@ -1,0 +1,123 @@
+"""One round of the campaign: a load, faults, calm, and everything checked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Final, NamedTuple
+
+import httpx
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from pointsman.adapters.postgres.connect import open_pool
+from pointsman.base.ids import RunId
+from tests.chaos.chaos_system import PAIRED, ChaosSystem
+from tests.chaos.checks import violations
+from tests.chaos.checks.rest import is_left_behind
+from tests.chaos.faults import carry_out_all
+from tests.chaos.gather import Dump, Sources, dump, forget_ledgers, gathered, kept_runs
+from tests.chaos.load import Amount, Load
+from tests.chaos.record import Kept, Run, Violation
+from tests.chaos.schedule import KINDS, SERVERS, KindName, schedule
+from tests.integration.system import MODULES
+from tests.support.waiting import eventually, let_pass
+
+OF_NO_RUN: Final = RunId("")
+PATIENCE_S: Final = 90.0
+"""How long runs may take to end once nothing strikes any more."""
+LOOK_EVERY_S: Final = 2.0
+
+
+class Round(NamedTuple):
+    """What happens in a round. All of it follows from these, but for the order in which processes get to work."""
+
+    name: str
+    seed: int
+    seconds: float
+    """How long there are faults and edits."""
+    amount: Amount
+    faults_per_s: float
+    among: tuple[str, ...] = (*MODULES, *PAIRED, *SERVERS)
+    kinds: Collection[KindName] = tuple(KINDS)
+
+
+class Outcome(NamedTuple):
+    """What came of a round."""
+
+    round: Round
+    runs: list[Run]
+    faults: Counter[str]
+    looks: int
+    """How often all of Redis was kept, to be compared."""
+    violations: list[Violation]
+
+
+async def play(system: ChaosSystem, plan: Round) -> Outcome:
+    """Play a round on a system that is whole; it is whole again afterwards."""
+    done: Counter[str] = Counter()
+    looks: list[dict[RunId, Kept]] = []
+    faults = schedule(plan.seed, plan.seconds, plan.faults_per_s, plan.among, plan.kinds)
+    ended: list[str] = []
+    async with _sources(system) as sources:
+        load = Load(sources.client, plan.seed, plan.amount)
+        watching = asyncio.create_task(_watch(system, sources, looks, ended))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(load.start_all())
+            group.create_task(load.edit_for(plan.seconds))
+            group.create_task(carry_out_all(system, faults, done))
+        last = await _settled(sources, load)
+        watching.cancel()
+        runs = await gathered(sources, load, looks)
+        found = violations(runs)
+        found += [Violation("Redis is empty in the end", OF_NO_RUN, wrong) for wrong in is_left_behind(last)]
+        found += [Violation("no process ends by itself", OF_NO_RUN, wrong) for wrong in ended]
+        found += [Violation("the journal raises no alarm", OF_NO_RUN, wrong) for wrong in await _alarms(sources)]
+        forget_ledgers(system.ledgers)
+    return Outcome(plan, runs, done, len(looks), found)
+
+
+@asynccontextmanager
+async def _sources(system: ChaosSystem) -> AsyncIterator[Sources]:
+    pool = await open_pool(system.postgres.dsn, name="test", size=2)
+    try:
+        async with (
+            httpx.AsyncClient(base_url=system.url, timeout=15, limits=httpx.Limits(max_connections=200)) as client,
+            Redis.from_url(system.redis.url, protocol=2) as redis,
+        ):
+            yield Sources(redis, pool, client, system.ledgers)
+    finally:
+        pool.terminate()
+
+
+async def _watch(system: ChaosSystem, sources: Sources, looks: list[dict[RunId, Kept]], ended: list[str]) -> None:
+    """Keep what Redis holds now and then, if it is there, and start again what could not begin without its servers."""
+    while True:
+        await let_pass(LOOK_EVERY_S)
+        ended += system.bring_back()
+        try:
+            async with asyncio.timeout(5):
+                looks.append(kept_runs(await dump(sources.redis)))
+        except (RedisError, OSError, TimeoutError):
+            continue
+
+
+async def _settled(sources: Sources, load: Load) -> Dump:
+    """Wait until every run has ended and nothing is left of it; what Redis holds then, or when patience has ended."""
+
+    async def is_over() -> bool:
+        open_runs = await sources.pool.fetchval(
+            "SELECT count(*) FROM runs WHERE run_id = ANY($1) AND ended_at IS NULL", load.accepted
+        )
+        return not open_runs and not list(is_left_behind(await dump(sources.redis)))
+
+    with suppress(AssertionError):
+        await eventually(is_over, timeout=PATIENCE_S)
+    return await dump(sources.redis)
+
+
+async def _alarms(sources: Sources) -> list[str]:
+    rows = await sources.pool.fetch("SELECT kind, run_id, epoch, seq, detail FROM journal_alarms ORDER BY id")
+    return [str(dict(row)) for row in rows]

@@ -1,0 +1,110 @@
+"""The system of the integration tests, several of each process, each behind ways of its own to both servers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, Final, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import psutil
+
+from pointsman.embedded.postgres import EmbeddedPostgres
+from pointsman.embedded.redis import EmbeddedRedis
+from pointsman.service import Exit
+from tests.chaos.ledger import FOLDER
+from tests.chaos.proxy import HOST, Cut, Way, Ways
+from tests.integration.system import MODULES, System
+from tests.support.waiting import eventually_sync
+
+PAIRED: Final = ("coordinator2", "supervisor2", "worker2")
+"""Beside the one of each role that every system has."""
+
+
+class ChaosSystem(System):
+    """A system to be harmed. Redis writes down what it answers: that nothing of it goes is what the checks rest on."""
+
+    modules: ClassVar[Mapping[str, tuple[str, ...]]] = {**MODULES, "worker": ("pointsman.worker", "tests.chaos.worker")}
+
+    def __init__(self, folder: Path, more: Sequence[str] = PAIRED) -> None:
+        super().__init__(folder)
+        self.redis = EmbeddedRedis(folder / "redis", appendfsync="always")
+        self.ledgers = folder / "ledgers"
+        self.ledgers.mkdir(parents=True)
+        self.processes = (*MODULES, *more)
+        self._ways = Ways()
+        self._known: dict[tuple[str, str], Way] = {}
+        self.struck: set[str] = set()
+        """Processes that a fault has ended and will start again."""
+
+    def __enter__(self) -> Self:
+        self._closing.enter_context(self._ways)
+        super().__enter__()
+        for name in self.processes:
+            if not self.is_alive(name):
+                self.start(name)
+        eventually_sync(lambda: all(self.is_serving(name) for name in self.processes if name != "api"), timeout=60)
+        return self
+
+    def start(self, name: str, **settings: str) -> None:
+        """Start a process, both servers behind ways of its own."""
+        own = {
+            "REDIS_URL": self._through(self.redis.url, self._way(name, "redis")),
+            "DATABASE_URL": self._through(self.postgres.dsn, self._way(name, "postgres")),
+            "LOG_LEVEL": "warning",
+            FOLDER: str(self.ledgers),
+        }
+        super().start(name, **{**own, **settings})
+
+    def bring_back(self) -> list[str]:
+        """Start processes again that ended because a server was not there when they began, as whoever runs them would.
+
+        What ended for any other reason is what this returns.
+        """
+        found = []
+        for name in self.processes:
+            if name in self.struck or self.is_alive(name):
+                continue
+            code = self.ended(name)
+            if code != Exit.BAD_SERVER:
+                found.append(f"{name} ended by itself, with {code}")
+            self.start(name)
+        return found
+
+    def terminate(self, name: str) -> None:
+        """Ask a process to finish what it has begun, and do not wait for it."""
+        self.send(name, signal.SIGTERM)
+
+    def cut(self, name: str, server: str, how: Cut) -> None:
+        """Cut a process off from a server."""
+        self._ways.do(self._way(name, server).cut(how))
+
+    def mend(self, name: str, server: str) -> None:
+        """Undo every cut between the two."""
+        self._ways.do(self._way(name, server).mend())
+
+    def server(self, name: str) -> EmbeddedRedis | EmbeddedPostgres:
+        """One of the servers, by its name."""
+        return self.redis if name == "redis" else self.postgres
+
+    def send_to_server(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a server and every process it is made of."""
+        main = psutil.Process(self.server(name).pid)
+        for process in (main, *main.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                os.kill(process.pid, number)
+
+    def _way(self, name: str, server: str) -> Way:
+        key = name, server
+        if key not in self._known:
+            self._known[key] = self._ways.to(self.server(server).port)
+        return self._known[key]
+
+    @staticmethod
+    def _through(url: str, way: Way) -> str:
+        parts = urlsplit(url)
+        account = parts.netloc.rpartition("@")[0]
+        return urlunsplit(parts._replace(netloc=f"{account}@{HOST}:{way.port}"))

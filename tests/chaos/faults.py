@@ -1,0 +1,90 @@
+"""Faults carried out: harm is done, some time passes, and it is undone. One of each kind; a new one gets a `case` here
+and a line in `schedule.KINDS`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import assert_never
+
+from tests.chaos.chaos_system import ChaosSystem
+from tests.chaos.schedule import BEYOND, SERVERS, Fault
+from tests.support.waiting import eventually, let_pass
+
+
+async def carry_out_all(system: ChaosSystem, faults: Sequence[Fault], done: Counter[str]) -> None:
+    """Every fault at its time; each is counted once it has been undone."""
+    async with asyncio.TaskGroup() as group:
+        for fault in faults:
+            group.create_task(_at_its_time(system, fault, done))
+
+
+async def _at_its_time(system: ChaosSystem, fault: Fault, done: Counter[str]) -> None:
+    await let_pass(fault.at_s)
+    await carry_out(system, fault)
+    done[fault.name] += 1
+
+
+async def carry_out(system: ChaosSystem, fault: Fault) -> None:
+    """One fault, from its beginning to its end."""
+    match fault.kind:
+        case "kill":
+            await _kill(system, fault)
+        case "freeze":
+            await _freeze(system, fault)
+        case "restart":
+            await _restart(system, fault)
+        case "refuse" | "stall" | "reset":
+            name, _, server = fault.target.partition(BEYOND)
+            system.cut(name, server, fault.kind)
+            await let_pass(fault.lasts_s)
+            system.mend(name, server)
+        case _:
+            assert_never(fault.kind)
+
+
+async def _kill(system: ChaosSystem, fault: Fault) -> None:
+    if fault.target in SERVERS:
+        server = system.server(fault.target)
+        await asyncio.to_thread(server.kill)
+        await let_pass(fault.lasts_s)
+        await asyncio.to_thread(server.start)
+        return
+    with _struck(system, fault.target):
+        system.kill(fault.target)
+        await let_pass(fault.lasts_s)
+        system.start(fault.target)
+
+
+async def _freeze(system: ChaosSystem, fault: Fault) -> None:
+    send = system.send_to_server if fault.target in SERVERS else system.send
+    send(fault.target, signal.SIGSTOP)
+    await let_pass(fault.lasts_s)
+    send(fault.target, signal.SIGCONT)
+
+
+async def _restart(system: ChaosSystem, fault: Fault) -> None:
+    if fault.target in SERVERS:
+        server = system.server(fault.target)
+        await asyncio.to_thread(server.stop)
+        await let_pass(fault.lasts_s)
+        await asyncio.to_thread(server.start)
+        return
+    with _struck(system, fault.target):
+        system.terminate(fault.target)
+        await eventually(lambda: not system.is_alive(fault.target), timeout=20)
+        await let_pass(fault.lasts_s)
+        system.start(fault.target)
+
+
+@contextmanager
+def _struck(system: ChaosSystem, name: str) -> Iterator[None]:
+    """Keep everybody else from starting a process."""
+    system.struck.add(name)
+    try:
+        yield
+    finally:
+        system.struck.remove(name)

@@ -1,0 +1,106 @@
+"""Who uses the system meanwhile: callers that start runs, and editors that patch them, undeterred by anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from random import Random
+from typing import Any, NamedTuple
+
+import httpx
+
+from pointsman.base.ids import RunId
+from tests.chaos.definitions import Document, any_definition
+from tests.chaos.edits import Edited, any_edit
+from tests.chaos.record import Edit
+from tests.support.waiting import let_pass
+
+
+class Amount(NamedTuple):
+    """How much of everything."""
+
+    runs: int
+    starts_per_s: float
+    edits_per_s: float
+    least_nodes: int = 10
+    longest_ms: int = 100
+    """How long a task may take."""
+
+
+class Load:
+    """The runs of one round. What is started and how it is edited follows from the seed, in which order it happens does
+    not."""
+
+    def __init__(self, client: httpx.AsyncClient, seed: int, amount: Amount) -> None:
+        self._client = client
+        self._seed = seed
+        self._amount = amount
+        self._edited: dict[RunId, Edited] = {}
+        self.edits: list[Edit] = []
+
+    @property
+    def asked(self) -> list[RunId]:
+        """All runs there were to be."""
+        return [self._name(number) for number in range(self._amount.runs)]
+
+    @property
+    def accepted(self) -> list[RunId]:
+        """The runs for which a 201 came."""
+        return list(self._edited)
+
+    async def start_all(self) -> None:
+        """Start every run, each as often as it takes until somebody says that it is accepted."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._amount.runs):
+                group.create_task(self._start(number))
+
+    async def _start(self, number: int) -> None:
+        await let_pass(number / self._amount.starts_per_s)
+        amount = self._amount
+        document = any_definition(
+            Random(f"run {self._seed} {number}"), least_nodes=amount.least_nodes, longest_ms=amount.longest_ms
+        )
+        run = self._name(number)
+        while not await self._is_accepted(run, document):
+            await let_pass(0.2)
+        self._edited[run] = Edited(document)
+
+    def _name(self, number: int) -> RunId:
+        return RunId(f"chaos_{self._seed}_{number}")
+
+    async def _is_accepted(self, run: RunId, document: Document) -> bool:
+        body = {"run_id": run, "definition": document, "input": {"run": run}}
+        try:
+            answered = await self._client.post("/api/v1/runs", json=body, headers={"Idempotency-Key": run})
+        except httpx.HTTPError:
+            return False
+        if answered.status_code not in (201, 409) and answered.status_code < 500:
+            raise AssertionError(f"{run}: {answered.text}")
+        return answered.status_code == 201
+
+    async def edit_for(self, seconds: float) -> None:
+        """Send so many edits a second, whatever becomes of them."""
+        chance = Random(f"edits {self._seed}")
+        async with asyncio.TaskGroup() as group:
+            for number in range(round(seconds * self._amount.edits_per_s)):
+                group.create_task(self._edit(number, Random(chance.random())))
+
+    async def _edit(self, number: int, chance: Random) -> None:
+        await let_pass(number / self._amount.edits_per_s)
+        if not self._edited:
+            return
+        name = f"e{number}"
+        run = chance.choice(list(self._edited))
+        planned = any_edit(chance, self._edited[run], name, self._amount.longest_ms)
+        status, told = await self._sent(run, {"operations": planned.operations, "description": name})
+        revision = told["revision"] if status == 200 else 0
+        self.edits.append(Edit(name, run, status, time.monotonic_ns(), revision, planned.removes))
+        if status == 200:
+            planned.taken(self._edited[run])
+
+    async def _sent(self, run: RunId, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        try:
+            answered = await self._client.post(f"/api/v1/runs/{run}/patch", json=body)
+        except httpx.HTTPError:
+            return 0, {}
+        return answered.status_code, answered.json()

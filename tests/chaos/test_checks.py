@@ -1,0 +1,309 @@
+"""Each check passes a history that went by the rules, and finds the one that did not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any, Final
+
+import pytest
+from msgspec.structs import replace as changed
+
+from pointsman.base.ids import Digest, EdgeId, Millis, RunId, Tip, TokenId
+from pointsman.compile import compile_source
+from pointsman.protocol.transition import Patch, Transition, decode_event, seal
+from pointsman.step import advance
+from tests.chaos.checks import CHECKS, violations
+from tests.chaos.checks.redis_state import keys_of
+from tests.chaos.checks.rest import is_left_behind
+from tests.chaos.record import Edit, Event, Kept, Line, Run
+from tests.integration.definitions import by_hand, control, definition, edge
+from tests.support.driven import RUN, cel, token
+from tests.support.driven import Run as Driven
+
+PLAN: Final = Digest("p" * 64)
+LOOP: Final = {"condition": "output.pass < 2", "max_iterations": 5, "loop_back_to": "draft"}
+LOOK_AT: Final = 8
+"""The event after which Redis was looked at: a pass is open, a task out, a timer armed, a join has fired."""
+
+
+class History:
+    """A run that goes by the rules, told by everybody."""
+
+    def __init__(self) -> None:
+        document = definition(
+            by_hand("a", "chaos", retry={"max_attempts": 3, "backoff_ms": 10}),
+            control("split", "parallel"),
+            by_hand("left", "chaos"),
+            by_hand("right", "chaos"),
+            by_hand("both", "chaos"),
+            by_hand("draft", "chaos", timeout_ms=5_000),
+            by_hand("review", "chaos", loop=LOOP),
+            by_hand("end", "chaos"),
+            by_hand("never", "chaos"),
+            "a->split->left->both->draft->review->end",
+            "split->right->both",
+            edge("both->never", when="false"),
+        )
+        self.driven = Driven(compile_source(document, cel(), name="test")[1].plan)
+        self.ledger: list[Line] = []
+
+    def line(self, what: Any, name: str, data: Any) -> None:
+        """One line of the worker's ledger."""
+        attempt = self.driven.snapshot.tokens[token(name)].attempt
+        node = name.rpartition(":")[2]
+        self.ledger.append(Line(len(self.ledger), what, RUN, token(name), attempt, node, data))
+
+    def do(self, name: str, **gives: Any) -> None:
+        """A worker does a task."""
+        self.line("handed", name, self.driven.payload(name))
+        self.line("reported", name, gives)
+        self.driven.complete(name, gives)
+
+    def fail(self, name: str) -> None:
+        """A worker fails at a task."""
+        self.line("handed", name, self.driven.payload(name))
+        self.line("failed", name, "boom")
+        self.driven.fail(name)
+
+    def patch(self) -> None:
+        """An edit that leaves the graph as it is."""
+        run = self.driven.snapshot
+        made = Patch(2, PLAN, Digest("e" * 64), Digest("d" * 64), description="e1")
+        sealed = seal(Transition(RUN, run.head.seq + 1, run.head.tip, Millis(self.driven.now), "patch", patch=made))
+        advance(run, sealed.transition, sealed.tip)
+        self.driven.events.append((sealed.event, sealed.tip))
+
+
+@cache
+def sound() -> Run:
+    """The history as the harness would have gathered it."""
+    story = History()
+    story.fail("a")
+    story.driven.fire("retry::a")
+    story.do("a", n=1)
+    story.patch()
+    story.do("left", n=2)
+    story.do("right", n=3)
+    story.do("both", n=4)
+    story.do("review[1]:draft", n=5)
+    story.do("review[1]:review", **{"pass": 1})
+    story.do("review[2]:draft", n=6)
+    story.do("review[2]:review", **{"pass": 2})
+    story.do("end", n=7)
+    events = [(decode_event(event), tip) for event, tip in story.driven.events]
+    run = Run(
+        RUN,
+        events,
+        ledger=story.ledger,
+        edits=[Edit("e1", RUN, 200, 10**9, 2, ("never",)), Edit("e2", RUN, 409, 10**9)],
+        shown={"status": "COMPLETED", "revision": 2, "output": {"end": {"n": 7}}},
+        programs={PLAN: story.driven.program},
+    )
+    return replace(run, kept=[looked_at(run)])
+
+
+def looked_at(run: Run) -> Kept:
+    """What Redis holds of the run in the middle of it."""
+    keys = keys_of(run.moments[:LOOK_AT])
+    (out,) = keys["tokens"]
+    keys["tokens"] = {out: b"5-1 " + keys["tokens"][out]}
+    keys["run"] = {**keys["run"], b"epoch": b"1"}
+    state = run.moments[LOOK_AT - 1].after.tokens[TokenId(out.decode())]
+    timers = {f"{RUN} {name} {armed.generation}".encode(): float(armed.due) for name, armed in state.timers.items()}
+    return Kept(keys, timers, frozenset(), {b"5-1": f"{RUN}:{out.decode()}:1".encode()})
+
+
+def retold(run: Run, number: int, **fields: Any) -> Run:
+    """The same history with other fields in one of its events, and tips that fit."""
+    changes = [change for change, _ in run.events]
+    changes[number - 1] = changed(changes[number - 1], **fields)
+    return replace(run, events=chained(changes))
+
+
+def chained(changes: list[Transition]) -> list[Event]:
+    """Events that follow each other, whatever they say."""
+    found: list[Event] = []
+    tip = Tip("")
+    for change in changes:
+        told = changed(change, prev=tip)
+        tip = seal(told).tip
+        found.append((told, tip))
+    return found
+
+
+def number_of(run: Run, name: str) -> int:
+    """The event in which a token was first opened."""
+    return next(change.seq for change, _ in run.events if token(name) in change.opened)
+
+
+def opened_otherwise(run: Run, name: str, **fields: Any) -> Run:
+    """The same history, a token opened in another way."""
+    number = number_of(run, name)
+    opened = dict(run.events[number - 1][0].opened)
+    opened[token(name)] = changed(opened[token(name)], **fields)
+    return retold(run, number, opened=opened)
+
+
+def patched_otherwise(run: Run, **fields: Any) -> Run:
+    """The same history, its edit otherwise."""
+    (patch,) = (change for change, _ in run.events if change.patch is not None)
+    assert patch.patch is not None
+    return retold(run, patch.seq, patch=changed(patch.patch, **fields))
+
+
+def in_ledger(run: Run, what: str, name: str, **fields: Any) -> Run:
+    """The same history, a line of the ledger otherwise."""
+    lines = [changed(line, **fields) if (line.what, line.token) == (what, token(name)) else line for line in run.ledger]
+    return replace(run, ledger=lines)
+
+
+def kept_otherwise(run: Run, **fields: Any) -> Run:
+    """The same history, Redis holding something else."""
+    return replace(run, kept=[run.kept[0]._replace(**fields)])
+
+
+def without(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """All but one."""
+    return {key: value for key, value in content.items() if key != name}
+
+
+def completed_twice(run: Run) -> Run:
+    number = number_of(run, "both")
+    changes = [change for change, _ in run.events]
+    again = changed(changes[number - 1], seq=len(changes) + 1)
+    return replace(run, events=chained([*changes, again]))
+
+
+def handed_out_twice(run: Run) -> Run:
+    number = number_of(run, "both")
+    opened = dict(run.events[number - 1][0].opened)
+    later = changed(opened[token("both")], dispatched_at=Millis(1))
+    changes = [change for change, _ in run.events]
+    changes.insert(number, Transition(RUN, number + 1, Tip(""), Millis(0), "timer", opened={token("both"): later}))
+    return replace(run, events=chained(changes))
+
+
+def joined_less(run: Run) -> Run:
+    number = number_of(run, "both")
+    joined = {token("both"): {EdgeId("right->both"): "live"}}
+    first = number_of(run, "left") + 2
+    assert token("both") in run.events[first - 1][0].joined
+    return retold(retold(run, first, joined={}), number, joined=joined)
+
+
+def removed_and_handed_out(run: Run) -> Run:
+    edit = changed(run.edits[0], removes=("end",), answered_at=10**9)
+    return replace(run, edits=[edit, run.edits[1]])
+
+
+def removed_and_begun(run: Run) -> Run:
+    return replace(run, edits=[changed(run.edits[0], removes=("a",), answered_at=0), run.edits[1]])
+
+
+Breaking = Callable[[Run], Run]
+REDIS: Final = "Redis holds what the journal folds to"
+BREACHES: Final[list[tuple[str, Breaking]]] = [
+    ("every accepted run ends", lambda run: replace(run, events=run.events[:-1])),
+    ("every accepted run ends", lambda run: replace(run, events=[])),
+    ("every accepted run ends", lambda run: retold(run, len(run.events), status="FAILED")),
+    ("an ended run leaves nothing open", lambda run: retold(run, len(run.events), closed=())),
+    ("an ended run leaves nothing open", lambda run: replace(run, left=("counter",))),
+    ("the API shows what the journal says", lambda run: replace(run, shown={**run.shown, "status": "FAILED"})),
+    ("the API shows what the journal says", lambda run: replace(run, shown={**run.shown, "output": None})),
+    ("the API shows what the journal says", lambda run: replace(run, shown={})),
+    ("events follow each other without a gap", lambda run: replace(run, events=run.events[:4] + run.events[5:])),
+    ("events follow each other without a gap", lambda run: retold(run, 4, seq=5)),
+    ("each transition is what step says", lambda run: retold(run, number_of(run, "left"), tokens_made=9)),
+    ("each transition is what step says", lambda run: retold(run, 1, at=Millis(5))),
+    ("each token is completed once", completed_twice),
+    ("each token is completed once", handed_out_twice),
+    ("each token is completed once", lambda run: replace(run, ledger=[*run.ledger, run.ledger[0]])),
+    (
+        "only what was handed out is executed",
+        lambda run: replace(run, ledger=[*run.ledger, Line(9, "handed", RUN, TokenId(":never"), 1, "never")]),
+    ),
+    ("only what was handed out is executed", lambda run: in_ledger(run, "handed", "end", attempt=2)),
+    ("each node was led to", lambda run: opened_otherwise(run, "end", sources=())),
+    ("each node was led to", lambda run: opened_otherwise(run, "end", sources=(EdgeId("both->never"),))),
+    ("each node was led to", lambda run: opened_otherwise(run, "both", sources=(EdgeId("gone->both"),))),
+    ("each node was led to", lambda run: retold(run, number_of(run, "both"), ended={})),
+    ("a join has seen every edge", joined_less),
+    ("a join has seen every edge", lambda run: retold(run, number_of(run, "both"), joined={})),
+    ("no output is lost", lambda run: in_ledger(run, "reported", "end", data={"n": 8})),
+    ("no output is lost", lambda run: in_ledger(run, "reported", "end", attempt=2)),
+    ("no output is lost", lambda run: in_ledger(run, "handed", "end", data={"n": 8})),
+    ("no output is lost", lambda run: in_ledger(run, "handed", "both", data={"left": {"n": 2}})),
+    ("revisions have no gap", lambda run: patched_otherwise(run, revision=3)),
+    ("revisions have no gap", lambda run: patched_otherwise(run, base_definition=Digest("f" * 64))),
+    (
+        "an answered edit is kept, a refused one changes nothing",
+        lambda run: replace(run, edits=[*run.edits, Edit("e3", RUN, 200, 0, 3)]),
+    ),
+    (
+        "an answered edit is kept, a refused one changes nothing",
+        lambda run: replace(run, edits=[changed(run.edits[0], status=409, revision=0)]),
+    ),
+    (
+        "an answered edit is kept, a refused one changes nothing",
+        lambda run: replace(run, edits=[changed(run.edits[0], revision=3)]),
+    ),
+    ("an answered edit is kept, a refused one changes nothing", lambda run: replace(run, edits=[])),
+    ("nothing removed is executed", removed_and_handed_out),
+    ("nothing removed is executed", removed_and_begun),
+    (REDIS, lambda run: kept_otherwise(run, timers={})),
+    (REDIS, lambda run: kept_otherwise(run, timers={b"run_1 other 1": 1.0})),
+    (REDIS, lambda run: kept_otherwise(run, tasks={})),
+    (REDIS, lambda run: replace(run, events=run.events[: LOOK_AT - 1])),
+    *(
+        (REDIS, lambda run, name=name: kept_otherwise(run, keys=without(run.kept[0].keys, name)))
+        for name in ("counter", "ir", "tokens", "context", "frames", "joins", "history")
+    ),
+]
+
+
+def test_a_history_by_the_rules_is_found_without_fault() -> None:
+    assert violations([sound()]) == []
+
+
+def test_the_history_has_all_that_the_checks_are_about() -> None:
+    # Given the history, then Redis was looked at when every family of keys was there, a timer and a task
+    kept = sound().kept[0]
+    assert sorted(kept.keys) == ["context", "counter", "frames", "history", "ir", "joins", "run", "tokens"]
+    assert (len(kept.timers), len(kept.tasks)) == (1, 1)
+    # And there was a retry, a skip, a second pass, and an edit
+    told = {change.cause for change, _ in sound().events}
+    assert told == {"start", "failed", "timer", "completed", "patch"}
+
+
+@pytest.mark.parametrize(("check", "breaking"), BREACHES, ids=lambda given: given if isinstance(given, str) else "")
+def test_a_history_against_the_rules_is_found_out(check: str, breaking: Breaking) -> None:
+    found = violations([breaking(sound())])
+    assert check in {violation.check for violation in found}
+
+
+def test_every_check_has_a_history_that_it_finds_out() -> None:
+    assert {check for check, _ in BREACHES} == CHECKS.keys()
+
+
+def test_a_run_that_nobody_was_promised_may_be_missing() -> None:
+    assert violations([Run(RunId("run_1"), [], is_accepted=False)]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("wf.signals", [(b"1-1", {})]),
+        ("wf.tasks.chaos", [(b"1-1", {})]),
+        ("wf.timers", {b"run_1 x 1": 1.0}),
+        ("wf.plans", {b"p": b"1"}),
+        ("wf.signals.rejected", [(b"1-1", {})]),
+        ("counter:run_1", b"0"),
+        ("completion_signals.staging", [b"{}"]),
+    ],
+)
+def test_what_ended_runs_left_in_redis_is_found(name: str, content: Any) -> None:
+    belongs = {"epoch": b"1", "wf.types": [b"chaos"], "wf.workers": {b"w": b"chaos"}, "worker:w": b"1", "wf.events": []}
+    assert list(is_left_behind(belongs)) == []
+    assert len(list(is_left_behind({**belongs, name: content}))) == 1

@@ -1,0 +1,42 @@
+"""The campaign in short: `make chaos` plays the same for as long as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.chaos.campaign import play
+from tests.chaos.chaos_system import ChaosSystem
+from tests.chaos.report import failure, summary
+from tests.chaos.rounds import short_edits, short_everything
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[ChaosSystem]:
+    """One for both: a round that keeps its promises leaves it whole."""
+    with TemporaryDirectory(prefix="pointsman-test-") as folder, ChaosSystem(Path(folder)) as system:
+        yield system
+
+
+async def test_edits_hold_while_two_coordinators_are_killed_at_random(system: ChaosSystem) -> None:
+    # When sixty runs are edited fifty times a second, and both coordinators killed time and again
+    outcome = await play(system, short_edits(seed=1))
+    # Then no promise was broken, though runs were edited and coordinators died
+    assert not outcome.violations, failure(outcome)
+    figures = summary([outcome])
+    assert figures["runs_completed"] == 60
+    assert figures["edits_taken"] > 20
+    assert figures["states_of_runs_compared_with_redis"] > 20
+    assert outcome.faults["kill coordinator"] >= 3
+
+
+async def test_runs_go_through_every_fault_by_the_rules(system: ChaosSystem) -> None:
+    # When every process and both servers are killed, stopped, restarted and cut off by chance
+    outcome = await play(system, short_everything(seed=2))
+    # Then no promise was broken
+    assert not outcome.violations, failure(outcome)
+    assert summary([outcome])["runs_completed"] == 60
+    assert outcome.faults.total() >= 15
