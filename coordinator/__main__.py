@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from coordinator.back_pressure import BackPressure
 from coordinator.batch import Batch
 from coordinator.cache import SnapshotCache
 from coordinator.known_runs import KnownRuns
@@ -16,6 +17,7 @@ from coordinator.reading import Reader
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
@@ -31,12 +33,14 @@ async def run(settings: Settings) -> Exit:
     service = Service(settings, own.metrics_port)
     partition = await Partition.open(settings.redis_dsn)
     source = RedisSignalSource(partition, consumer=f"{socket.gethostname()}:{os.getpid()}")
+    congestion = RedisCongestion(partition)
     store, blobs = RedisRunStore(partition), open_blobs(settings.blob_store_url)
     try:
         async with _known_runs(settings) as known:
             batch = Batch(
                 store=store,
                 source=source,
+                congestion=congestion,
                 programs=Programs(store),
                 blobs=blobs,
                 cache=SnapshotCache(own.cache_runs),
@@ -46,7 +50,8 @@ async def run(settings: Settings) -> Exit:
                 was_open=known.was_open,
                 inline_limit=own.inline_limit_bytes,
             )
-            loop = Loop(source, batch, service.drain, own.batch_size, own.block_ms, own.claim_idle_ms)
+            room = BackPressure(congestion, service.drain)
+            loop = Loop(source, batch, room, service.drain, own.batch_size, own.block_ms, own.claim_idle_ms)
             return await service.run({"signals": loop.run, "intake": loop.intake})
     finally:
         await source.aclose()

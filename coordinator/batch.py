@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from coordinator.cache import SnapshotCache
+from coordinator.fan_outs import FanOuts
 from coordinator.reading import Reader, Reported, rejection
 from pointsman.base.clock import monotonic
 from pointsman.base.crashpoints import Crasher
@@ -17,9 +18,11 @@ from pointsman.execute import PlanMissing, Programs, step_with_blobs, store_larg
 from pointsman.metrics import Metrics
 from pointsman.plan import PlanUnreadable
 from pointsman.ports.blob_store import BlobStore
+from pointsman.ports.congestion import Congestion
 from pointsman.ports.run_store import Link, RunStore
 from pointsman.ports.signal_source import Delivery, SignalSource
 from pointsman.protocol.outcome import Outcome
+from pointsman.protocol.signal import Continue
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Transition, seal
 from pointsman.step import advance
@@ -41,6 +44,7 @@ class Batch:
         self,
         store: RunStore,
         source: SignalSource,
+        congestion: Congestion,
         programs: Programs,
         blobs: BlobStore,
         cache: SnapshotCache,
@@ -52,6 +56,7 @@ class Batch:
     ) -> None:
         self._store = store
         self._source = source
+        self._fan_outs = FanOuts(source, congestion, metrics)
         self._programs = programs
         self._blobs = blobs
         self._cache = cache
@@ -129,6 +134,10 @@ class Batch:
         for number, report in enumerate(reports):
             try:
                 program = await self._programs.of(snapshot.head)
+                if isinstance(report.signal, Continue) and await self._fan_outs.put_off(
+                    report.delivery, snapshot, program
+                ):
+                    continue
                 change = await step_with_blobs(program, snapshot, report.signal, now, self._blobs)
                 await store_large_outputs(change, self._blobs, self._inline_limit)
             except Exception as wrong:

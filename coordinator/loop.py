@@ -17,14 +17,30 @@ class Handler(Protocol):
         ...
 
 
+class Room(Protocol):
+    """Says when another batch may be taken."""
+
+    async def pass_when_there_is_room(self) -> None:
+        """Wait until then, or until the process drains."""
+        ...
+
+
 class Loop:
     """Reads batches and sees each to its end before the next; the next is being read meanwhile."""
 
     def __init__(
-        self, source: SignalSource, batch: Handler, drain: asyncio.Event, size: int, block_ms: int, claim_idle_ms: int
+        self,
+        source: SignalSource,
+        batch: Handler,
+        room: Room,
+        drain: asyncio.Event,
+        size: int,
+        block_ms: int,
+        claim_idle_ms: int,
     ) -> None:
         self._source = source
         self._batch = batch
+        self._room = room
         self._drain = drain
         self._size = size
         self._block_ms = block_ms
@@ -39,6 +55,7 @@ class Loop:
                 deliveries = [*await reading, *await self._claim()]
                 reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
                 if deliveries:
+                    await self._room.pass_when_there_is_room()
                     await self._batch.handle(deliveries)
             await self._batch.handle(await reading)
         finally:

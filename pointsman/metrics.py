@@ -36,6 +36,9 @@ class Metrics:
         self.transitions = self._counter("transitions", "Transitions applied.")
         self.stale = self._counter("stale", "Transitions refused because the run had moved on; they are stepped again.")
         self.rejected = self._counter("rejected", "Signals set aside, by error code.", "code")
+        self.fan_outs_held = self._counter(
+            "fan_outs_held", "Portions of large fan-outs put off: memory was short, or workers had enough.", "reason"
+        )
         self.apply_seconds = self._histogram("apply_seconds", "One pipelined apply, all its transitions.", QUICK)
         self.batch_size = self._histogram("batch_size", "Signals in one batch.", DOUBLING)
         self.cache_hits = self._counter("cache_hits", "Snapshots found in the coordinator's own cache.")

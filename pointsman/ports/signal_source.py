@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from pointsman.base.ids import RunId
+
 
 class Delivery(NamedTuple):
     """One signal as it stands on the stream."""
@@ -26,6 +28,10 @@ class SignalSource(Protocol):
 
     async def reject(self, delivery: Delivery, code: str, reason: str) -> None:
         """Set a signal aside with the reason, and acknowledge it."""
+        ...
+
+    async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
+        """Acknowledge the `continue` of a run, and send it again later: one for each run, however many there were."""
         ...
 
     async def send(self, bodies: Sequence[bytes]) -> None:

@@ -6,7 +6,7 @@ that a `match` over them ends in `assert_never`.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -135,6 +135,9 @@ class WireSignal(msgspec.Struct, omit_defaults=True):
     worker: str = ""
 
 
+CONTINUE_TIMER: Final = TimerId("continue")
+"""On the clock it stands for a run's `continue` that was postponed."""
+
 _DECODER = msgspec.json.Decoder(WireSignal)
 _ENCODER = msgspec.json.Encoder()
 
@@ -170,6 +173,8 @@ def decode_signal(body: bytes) -> Signal:
         case "failed":
             return _failed(wire, run_id, token, attempt)
         case "timer":
+            if wire.timer == CONTINUE_TIMER:
+                return Continue(run_id)
             return TimerFired(run_id, TimerId(wire.timer), wire.generation)
         case "worker_lost":
             if token is None:

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from pointsman.adapters.redis.address import read_address
-from pointsman.adapters.redis.checks import check_server, memory_is_short
+from pointsman.adapters.redis.checks import check_server, memory_share
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.partition import Partition
 from pointsman.base.errors import ServerUnavailable
@@ -126,14 +126,16 @@ async def test_servers_that_cannot_be_used_are_told_by_what_they_say(told: str, 
     assert caught.value.code == code
 
 
-async def test_memory_is_short_above_its_share(server: EmbeddedRedis) -> None:
+async def test_the_share_of_memory_in_use_is_of_what_may_be_used(server: EmbeddedRedis) -> None:
     # Given a server with and without a limit
     connection = Connection(read_address(server.url))
-    short = []
+    shares = []
     for limit in ("0", "1gb", "1kb"):
         with configured(server, maxmemory=limit):
-            # When it is asked whether memory is short
-            short.append(await memory_is_short(connection, 0.8))
-    # Then it is where the limit is near
-    assert short == [False, False, True]
+            # When it is asked how much of it is in use
+            shares.append(await memory_share(connection))
+    # Then none of what is not limited, little of much, and more than there is of almost none
+    assert shares[0] == 0
+    assert 0 < shares[1] < 0.5
+    assert shares[2] > 1
     await connection.aclose()

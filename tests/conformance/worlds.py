@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pointsman.adapters.memory.congestion import MemoryCongestion
 from pointsman.adapters.memory.run_store import MemoryRunStore
 from pointsman.adapters.memory.server import MemoryServer
 from pointsman.adapters.memory.signal_source import MemorySignalSource
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.clock import SystemClock
 from pointsman.base.ids import RunId, Tip
+from pointsman.ports.congestion import Congestion
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.run_store import RunStore
 from pointsman.ports.signal_source import SignalSource
@@ -21,6 +24,7 @@ class World(Protocol):
     """What a test of a port sees of one adapter."""
 
     store: RunStore
+    congestion: Congestion
 
     def source(self, consumer: str) -> SignalSource:
         """The signals as one consumer sees them."""
@@ -54,6 +58,10 @@ class World(Protocol):
         """RPUSH on the public list, as any worker does."""
         ...
 
+    async def give_out(self, task_type: str, count: int) -> None:
+        """Have a worker take tasks, and not report on them."""
+        ...
+
     async def lose_state(self) -> None:
         """Forget the epoch, as FLUSHALL does."""
         ...
@@ -65,6 +73,7 @@ class MemoryWorld:
     def __init__(self) -> None:
         self.server = MemoryServer(SystemClock())
         self.store = MemoryRunStore(self.server)
+        self.congestion = MemoryCongestion(self.server)
 
     def source(self, consumer: str) -> SignalSource:
         return MemorySignalSource(self.server, consumer)
@@ -92,6 +101,9 @@ class MemoryWorld:
     async def push(self, *signals: bytes) -> None:
         self.server.push(signals)
 
+    async def give_out(self, task_type: str, count: int) -> None:
+        self.server.tasks[task_type].read("worker", count, self.server.clock.now())
+
     async def lose_state(self) -> None:
         self.server.epoch = 0
 
@@ -102,6 +114,7 @@ class RedisWorld:
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self.store = RedisRunStore(partition)
+        self.congestion = RedisCongestion(partition)
         self.sources: list[RedisSignalSource] = []
         self._ask = partition.connection.ask
         self._keys = partition.keys
@@ -137,6 +150,10 @@ class RedisWorld:
 
     async def push(self, *signals: bytes) -> None:
         await self._ask("RPUSH", self._keys.pushed, *signals)
+
+    async def give_out(self, task_type: str, count: int) -> None:
+        stream = self._keys.tasks(task_type)
+        await self._ask("XREADGROUP", "GROUP", "workers", "worker", "COUNT", count, "STREAMS", stream, ">")
 
     async def lose_state(self) -> None:
         await self._ask("DEL", self._keys.epoch)

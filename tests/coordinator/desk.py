@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from coordinator.back_pressure import BackPressure
 from coordinator.batch import Batch
 from coordinator.cache import SnapshotCache
 from coordinator.loop import Loop
 from coordinator.reading import Reader
 from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.memory.congestion import MemoryCongestion
 from pointsman.adapters.memory.run_store import MemoryRunStore
 from pointsman.adapters.memory.server import MemoryServer
 from pointsman.adapters.memory.signal_source import MemorySignalSource
@@ -34,6 +36,7 @@ class Desk:
         self.server = server or MemoryServer(ManualClock())
         self.store = MemoryRunStore(self.server)
         self.source = MemorySignalSource(self.server, consumer)
+        self.congestion = MemoryCongestion(self.server)
         self.blobs = open_blobs("memory://")
         self.metrics = Metrics()
         self.cache = SnapshotCache(16)
@@ -46,6 +49,7 @@ class Desk:
         self.batch = Batch(
             store=self.store,
             source=self.source,
+            congestion=self.congestion,
             programs=self.programs,
             blobs=self.blobs,
             cache=self.cache,
@@ -58,7 +62,7 @@ class Desk:
 
     def loop(self, drain: asyncio.Event) -> Loop:
         """Its loop."""
-        return Loop(self.source, self.batch, drain, 16, 5, 1_000)
+        return Loop(self.source, self.batch, BackPressure(self.congestion, drain), drain, 16, 5, 1_000)
 
     async def start(self, plan: Plan, run: str = "run_1") -> RunId:
         """Start a run."""

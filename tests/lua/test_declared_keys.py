@@ -56,8 +56,9 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     await operator.delete("worker:w1")
     await registry.report_lost("w1", ["function"])
     await registry.report_lost("w1", ["function"])
-    await source.send([completed_signal("run_1", ":a"), b"junk"])
-    first, second = await source.read(1, 0) + await source.read(1, 0)
+    await source.send([completed_signal("run_1", ":a"), b"junk", b"later"])
+    first, second, third = [(await source.read(1, 0))[0] for _ in range(3)]
+    await source.postpone(third, story.run, 0)
     await source.reject(second, "SIG001", "junk")
     everything = {
         "signal": Completed(story.run, ":a", 1),

@@ -78,6 +78,8 @@ class MemoryServer:
         self.outbox: list[tuple[RunId, Message]] = []
         self.timers: dict[Armed, Millis] = {}
         self.rejected: list[Rejected] = []
+        self.memory = 0.0
+        """The share of its memory that it would say it uses."""
         self.ended: list[RunId] = []
         """What was announced on the channel."""
         self._pushed: list[bytes] = []

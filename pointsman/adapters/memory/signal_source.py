@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pointsman.adapters.memory.server import MemoryServer, Rejected
+from pointsman.adapters.memory.server import Armed, MemoryServer, Rejected
+from pointsman.base.ids import Millis, RunId
 from pointsman.ports.signal_source import Delivery
+from pointsman.protocol.signal import CONTINUE_TIMER
 
 
 class MemorySignalSource:
@@ -38,6 +40,12 @@ class MemorySignalSource:
         """Set a signal aside."""
         if self._server.signals.remove(delivery.id):
             self._server.rejected.append(Rejected(delivery.body, code, reason))
+
+    async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
+        """Put a `continue` on the clock."""
+        if self._server.epoch and self._server.signals.remove(delivery.id):
+            due = Millis(self._server.clock.now() + delay_ms)
+            self._server.timers.setdefault(Armed(run, CONTINUE_TIMER, 0), due)
 
     async def send(self, bodies: Sequence[bytes]) -> None:
         """Put signals on the stream."""

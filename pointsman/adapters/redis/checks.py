@@ -30,11 +30,11 @@ async def check_server(connection: Connection) -> list[str]:
     ]
 
 
-async def memory_is_short(connection: Connection, share: float) -> bool:
-    """Whether a server uses more than `share` of the memory it may use."""
+async def memory_share(connection: Connection) -> float:
+    """The share that a server uses of the memory it may use; 0 where it may use any."""
     told = _fields(await connection.ask("INFO", "memory"))
     most = int(told.get("maxmemory", "0"))
-    return most > 0 and int(told["used_memory"]) > share * most
+    return int(told["used_memory"]) / most if most else 0.0
 
 
 def _fields(info: Answer) -> dict[str, str]:

@@ -25,6 +25,7 @@ SCRIPTS: Final = (
     "claim_timers",
     "intake",
     "reject_signal",
+    "postpone_signal",
     "report_lost",
 )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pointsman.adapters.redis.checks import memory_is_short
 from pointsman.adapters.redis.codec import changed_fields, head_fields, lay_out
+from pointsman.adapters.redis.congestion import MemoryGauge
 from pointsman.adapters.redis.connection import is_unknown_script
 from pointsman.adapters.redis.dump import read_everything
 from pointsman.adapters.redis.packing import Argument, pack, pack_call
@@ -14,9 +14,9 @@ from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.records import pairs, read_snapshot
 from pointsman.adapters.redis.scripts import script
 from pointsman.adapters.redis.wire import Answer
-from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.ports.congestion import SOFT_LIMIT
 from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import FINAL, Snapshot
@@ -26,9 +26,6 @@ from pointsman.step.kept import read_history
 
 UNUSED_PLAN_S: Final = 3_600
 """How long a plan stays that no run uses: an edit that is about to use it is done long before."""
-SOFT_LIMIT: Final = 0.8
-"""Share of Redis' memory above which no run is started, so that those that run can end."""
-_MEMORY_CHECK_S: Final = 1.0
 
 _OUTCOMES: Final[dict[bytes, Outcome]] = {
     b"applied": "applied",
@@ -55,13 +52,11 @@ class RedisRunStore:
         self._keys = partition.keys
         self._connection = partition.connection
         self._apply_sha = script("apply_transition").sha.encode()
-        self._memory_is_short = False
-        self._checked_at: float | None = None
+        self._memory = MemoryGauge(partition.connection)
 
     async def start(self, sealed: Sealed, plan: bytes, by: Millis | None = None) -> StartOutcome:
         """Create a run; `refused` while Redis uses more than 0.8 of the memory it may use."""
-        await self._check_memory()
-        if self._memory_is_short:
+        if await self._memory.share() > SOFT_LIMIT:
             return "refused"
         change, keys = sealed.transition, self._keys
         head = opened_by(change, sealed.tip).head
@@ -204,8 +199,3 @@ class RedisRunStore:
         kept = (UNUSED_PLAN_S, 2 * LATEST_START_MS)
         told: tuple[Argument, ...] = (self._partition.epoch, " ".join(digests), *kept, *digests)
         return pack((("EVALSHA", script("finish_run").sha, len(names), *names, *told),))
-
-    async def _check_memory(self) -> None:
-        if self._checked_at is None or monotonic() - self._checked_at > _MEMORY_CHECK_S:
-            self._memory_is_short = await memory_is_short(self._connection, SOFT_LIMIT)
-            self._checked_at = monotonic()

@@ -12,6 +12,7 @@ from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.records import pairs
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.errors import ServerUnavailable
+from pointsman.base.ids import RunId
 from pointsman.ports.signal_source import Delivery
 
 REJECTED_KEPT: Final = 10_000
@@ -74,6 +75,11 @@ class RedisSignalSource:
         kept = delivery.body[:REJECTED_BYTES]
         told = (delivery.id, code, reason, kept, len(delivery.body), REJECTED_KEPT)
         await self._partition.run("reject_signal", keys, told)
+
+    async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
+        """Put a `continue` on the clock, beside the timers of runs."""
+        keys = (self._keys.signals, self._keys.timers)
+        await self._partition.run("postpone_signal", keys, (delivery.id, run, delay_ms))
 
     async def send(self, bodies: Sequence[bytes]) -> None:
         """Put signals on the stream, all in one round trip."""

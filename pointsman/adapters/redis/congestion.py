@@ -1,0 +1,62 @@
+"""How full a Redis server is, and what stands on its streams unread."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from pointsman.adapters.redis.checks import memory_share
+from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.keys import WORKERS
+from pointsman.adapters.redis.packing import Command, pack
+from pointsman.adapters.redis.partition import Partition
+from pointsman.base.clock import monotonic
+
+_LOOK_EVERY_S: Final = 1.0
+
+
+class MemoryGauge:
+    """The share of its memory that a server uses, asked for at most once a second."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._share = 0.0
+        self._looked_at = float("-inf")
+
+    async def share(self) -> float:
+        """The share; 0 where the server has no `maxmemory`."""
+        if monotonic() - self._looked_at > _LOOK_EVERY_S:
+            self._share = await memory_share(self._connection)
+            self._looked_at = monotonic()
+        return self._share
+
+
+class RedisCongestion:
+    """The adapter of `pointsman.ports.congestion.Congestion`; the docstrings there hold here."""
+
+    def __init__(self, partition: Partition) -> None:
+        self._connection = partition.connection
+        self._keys = partition.keys
+        self._gauge = MemoryGauge(partition.connection)
+
+    async def memory(self) -> float:
+        """The share of its memory that Redis uses."""
+        return await self._gauge.share()
+
+    async def unwritten(self) -> int:
+        """Events on their stream."""
+        length: int = await self._connection.ask("XLEN", self._keys.events)
+        return length
+
+    async def unread(self, types: Collection[str]) -> int:
+        """Tasks that no worker has taken yet; those of a type that was never dispatched are none."""
+        asked: list[Command] = []
+        for name in types:
+            asked += [("XLEN", self._keys.tasks(name)), ("XPENDING", self._keys.tasks(name), WORKERS)]
+        if not asked:
+            return 0
+        answers = await self._connection.exchange(pack(asked), len(asked))
+        # A stream without its group is one that nobody has read: the second answer is an error then.
+        taken = (pending[0] if isinstance(pending, list) else 0 for pending in answers[1::2])
+        lengths = (int(self._connection.checked(length)) for length in answers[::2])
+        return max(length - count for length, count in zip(lengths, taken, strict=True))
