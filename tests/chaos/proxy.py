@@ -108,7 +108,7 @@ class Ways:
     def __exit__(self, *_: object) -> None:
         for way in self._ways:
             self.do(way.close())
-        self.do(_all_others_ended())
+        self.do(_end_all_others())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -130,6 +130,8 @@ async def _made(target: int) -> Way:
     return way
 
 
-async def _all_others_ended() -> None:
+async def _end_all_others() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
     await asyncio.gather(*others, return_exceptions=True)

@@ -29,6 +29,7 @@ async def way(ways: Ways) -> AsyncIterator[Way]:
         with suppress(ConnectionResetError):
             while data := await reader.read(100):
                 writer.write(data)
+        writer.close()
 
     writers: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(echo, HOST, 0)
