@@ -304,6 +304,13 @@ def test_a_run_that_nobody_was_promised_may_be_missing() -> None:
     ],
 )
 def test_what_ended_runs_left_in_redis_is_found(name: str, content: Any) -> None:
-    belongs = {"epoch": b"1", "wf.types": [b"chaos"], "wf.workers": {b"w": b"chaos"}, "worker:w": b"1", "wf.events": []}
+    belongs = {
+        "epoch": b"1",
+        "wf.types": [b"chaos"],
+        "wf.workers": {b"w": b"chaos"},
+        "worker:w": b"1",
+        "ended:run_1": b"",
+        "wf.events": [],
+    }
     assert list(is_left_behind(belongs)) == []
     assert len(list(is_left_behind({**belongs, name: content}))) == 1
