@@ -119,6 +119,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_age ON runs (created_at, run_id);
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id);
 CREATE INDEX runs_by_workflow ON runs (workflow, created_at, run_id);
+CREATE INDEX runs_by_end ON runs (ended_at, run_id) WHERE ended_at IS NOT NULL;
 
 -- The journal --------------------------------------------------------------------------------------------------------
 
@@ -233,11 +234,12 @@ CREATE TABLE fleet_edits (
 );
 CREATE INDEX fleet_edits_at_work ON fleet_edits (created_at) WHERE status = 'running';
 
--- One row for each run, in the order in which they are edited.
+-- One row for each run, in the order in which they are edited. No foreign key to it: what became of the run in the edit
+-- is told when the run itself is gone.
 CREATE TABLE fleet_edit_items (
     edit text COLLATE "C" NOT NULL REFERENCES fleet_edits (id),
     position integer NOT NULL,
-    run_id text COLLATE "C" NOT NULL REFERENCES runs (run_id),
+    run_id text COLLATE "C" NOT NULL,
     state text COLLATE "C" NOT NULL DEFAULT 'pending',
     tries integer NOT NULL DEFAULT 0,
     revision integer,
@@ -260,6 +262,7 @@ CREATE TABLE fleet_edit_items (
     )
 );
 CREATE INDEX fleet_edit_items_to_do ON fleet_edit_items (edit, position) WHERE state = 'pending';
+CREATE INDEX fleet_edit_items_by_run ON fleet_edit_items (run_id);
 CREATE INDEX fleet_edit_items_in_hand ON fleet_edit_items (edit, position) WHERE state = 'applying';
 
 -- Dead letters, and runs that are stuck ------------------------------------------------------------------------------
@@ -311,3 +314,30 @@ CREATE TABLE stuck_runs (
     found_at bigint NOT NULL DEFAULT unix_millis(),
     CONSTRAINT stuck_runs_say_why CHECK (reason <> '')
 );
+
+-- Large outputs --------------------------------------------------------------------------------------------------------
+
+-- Which runs refer to which blobs. Written by a trigger, so no way of writing an event can leave it out, not even that of
+-- an earlier release beside this one. What a worker wrote may look like a reference: then a blob is kept for nothing.
+-- `released_at`: when the run was removed. The blob stays for a while after that, for whoever was reading the run.
+CREATE TABLE blob_references (
+    digest text COLLATE "C" NOT NULL,
+    run_id text COLLATE "C" NOT NULL,
+    released_at bigint,
+    PRIMARY KEY (digest, run_id),
+    CONSTRAINT blob_references_name_a_blob CHECK (digest ~ '^[0-9a-f]{64}$')
+);
+CREATE INDEX blob_references_by_run ON blob_references (run_id);
+
+CREATE FUNCTION note_blobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO blob_references (digest, run_id)
+    SELECT DISTINCT named[1], NEW.run_id
+    FROM regexp_matches(encode(NEW.body, 'escape'), 'blob://([0-9a-f]{64})', 'g') AS named
+    ON CONFLICT (digest, run_id) DO UPDATE SET released_at = NULL WHERE blob_references.released_at IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER events_note_blobs AFTER INSERT ON events
+FOR EACH ROW WHEN (position('\x626c6f623a2f2f'::bytea IN NEW.body) > 0) EXECUTE FUNCTION note_blobs();

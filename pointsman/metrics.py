@@ -64,6 +64,10 @@ class Metrics:
         self.completion_mismatches = self._counter(
             "completion_mismatches", "Runs that ended in the journal and not in Redis, or not in their row."
         )
+        self.runs_removed = self._counter("runs_removed", "Finished runs removed from Postgres after their time.")
+        self.archive_failures = self._counter(
+            "archive_failures", "Finished runs that could not be archived, and so were not removed."
+        )
         self.runs_reconciled = self._counter("runs_reconciled", "Runs started for whoever accepted them and died.")
         self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
 

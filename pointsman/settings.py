@@ -118,6 +118,17 @@ class WorkerSettings(Group):
     metrics_port: Port = Field(default=0, description=METRICS_PORT)
 
 
+class RetentionSettings(Group):
+    """What is removed, and when. The supervisor does it."""
+
+    days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days that finished runs and idempotency keys stay in Postgres; 0: for ever.",
+    )
+
+
 def _split(value: object) -> object:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -237,6 +248,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     edits: EditSettings = EditSettings()
     limits: LimitSettings = LimitSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -13,6 +13,7 @@ from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import LeasedWriter
 from pointsman.adapters.postgres.migrate import check_schema
+from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -29,6 +30,7 @@ from supervisor.dead_letters import RejectedSignals
 from supervisor.journal import Journal
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
+from supervisor.retention import DAY_MS, Clearing
 from supervisor.stuck import Stuck
 from supervisor.timers import Timers
 
@@ -77,7 +79,9 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     reconcile = Reconcile(
         index, Documents(pool), executor, store.now, drain, metrics, interval_ms=own.reconcile_interval_ms
     )
+    clearing = Clearing(PostgresRetention(pool), store, None, drain, metrics, keep_ms=settings.retention.days * DAY_MS)
     return {
+        **({"retention": clearing.run} if settings.retention.days else {}),
         "journal": journal.run,
         "timers": Timers(store, drain, metrics, batch=own.timer_batch).run,
         "reclaim": Reclaim(WorkerRegistry(partition), drain, metrics).run,

@@ -32,6 +32,7 @@ LEGAL = f"""
     INSERT INTO patch_audit (run_id, by, description, operations, code, problems)
         VALUES ('run_1', '', '', '[]', 'EDT001', '[]');
     INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}');
+    INSERT INTO blob_references VALUES ('{OTHER}', 'run_1');
     INSERT INTO fleet_edits (
         id, workflow, version, operations, description, by, on_running, rate_per_s, stop_on_error_share, runs, reach
     ) VALUES ('edit_1', 'triage', 1, '[]', '', 'ann', 'refuse', 10, 0.1, 1, 1);
@@ -159,6 +160,8 @@ ILLEGAL = {
     "idempotency_keys_pkey": f"INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}')",
     "idempotency_keys_have_a_key": f"INSERT INTO idempotency_keys VALUES ('runs', '', '{OTHER}')",
     "idempotency_keys_name_the_request": "INSERT INTO idempotency_keys VALUES ('runs', 'other', 'short')",
+    "blob_references_pkey": "INSERT INTO blob_references SELECT * FROM blob_references",
+    "blob_references_name_a_blob": _changed("blob_references", {"digest": "'short'"}),
     "fleet_edits_pkey": "INSERT INTO fleet_edits SELECT * FROM fleet_edits",
     "fleet_edits_workflow_version_fkey": fleet_edit(version="7"),
     "fleet_edits_have_a_known_status": fleet_edit(status="'odd'"),
@@ -173,7 +176,6 @@ ILLEGAL = {
         "INSERT INTO fleet_edit_items (edit, position, run_id) VALUES ('edit_1', 2, 'run_1')"
     ),
     "fleet_edit_items_edit_fkey": fleet_item(edit="'other'"),
-    "fleet_edit_items_run_id_fkey": fleet_item(run_id="'other'"),
     "fleet_edit_items_count_from_one": fleet_item(position="0"),
     "fleet_edit_items_have_a_known_state": fleet_item(state="'odd'", decided_at="1"),
     "fleet_edit_items_are_tried_first": fleet_item(state="'applying'", tries="0"),

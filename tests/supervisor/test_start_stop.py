@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -12,6 +13,7 @@ from pointsman.adapters.redis.workers import WorkerRegistry
 from supervisor.backlog import BacklogGauges
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
+from supervisor.retention import Clearing
 from supervisor.stuck import Stuck
 from supervisor.timers import Timers
 from tests.supervisor.depot import Depot
@@ -38,6 +40,9 @@ DUTIES: dict[str, MakeDuty] = {
         Reconcile(
             depot.index, depot.documents, depot.executor, depot.store.now, drain, depot.metrics, interval_ms=5
         ).run
+    ),
+    "retention": lambda depot, drain, _: (
+        Clearing(PostgresRetention(depot.pool), depot.store, None, drain, depot.metrics, keep_ms=1).run
     ),
     "stuck": lambda depot, drain, _: Stuck(depot.store, depot.index, drain, depot.metrics, stuck_after_ms=5).run,
     "backlog": lambda depot, drain, _: BacklogGauges(RedisBacklog(depot.partition), drain, depot.metrics).run,
