@@ -32,6 +32,7 @@ async def run(settings: Settings) -> Exit:
     own = settings.coordinator
     service = Service(settings, own.metrics_port)
     partition = await Partition.open(settings.redis_dsn)
+    service.warn(partition.warnings)
     source = RedisSignalSource(partition, consumer=f"{socket.gethostname()}:{os.getpid()}")
     congestion = RedisCongestion(partition)
     store, blobs = RedisRunStore(partition), open_blobs(settings.blob_store_url)

@@ -37,6 +37,7 @@ from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.rejected_source import PushedSignals
 from pointsman.adapters.redis.run_store import RedisRunStore
@@ -116,6 +117,7 @@ class Live(NamedTuple):
     executor: Executor
     taken: RedisTaken
     pushed: PushedSignals
+    congestion: RedisCongestion
 
     async def check(self) -> None:
         """Make sure that Redis answers. Raises `ServerUnavailable`."""
@@ -179,6 +181,7 @@ class Services:
     """Everything a request may need. Made by `open_services`."""
 
     def __init__(self, service: Service, blobs: BlobStore, compiler: Compiler) -> None:
+        self._service = service
         self.settings: Settings = service.settings
         self.metrics = service.metrics
         self.crasher = service.crasher
@@ -241,6 +244,7 @@ class Services:
     @asynccontextmanager
     async def _open_redis(self) -> AsyncIterator[Live]:
         partition = await Partition.open(self.settings.redis_dsn)
+        self._service.warn(partition.warnings)
         try:
             store = RedisRunStore(partition)
             limit = self.settings.coordinator.inline_limit_bytes
@@ -250,6 +254,7 @@ class Services:
                 Executor(store, Programs(store), self.blobs, limit),
                 RedisTaken(partition),
                 PushedSignals(partition),
+                RedisCongestion(partition),
             )
         finally:
             await partition.aclose()

@@ -23,6 +23,7 @@ from orchestrator_api.paths import TAG, Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.reading import current, taken
 from orchestrator_api.revisions import at, revisions
+from orchestrator_api.room import must_have_room
 from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
@@ -131,6 +132,7 @@ async def start_run(request: Request, services: Api) -> Response:
         before = await services.records.runs.accepted_before(key)
         if before is not None:
             return _taken_before(before, request, ())
+    await must_have_room(services)
     chosen = await _chosen(services, form, body)
     run = await _new_run(services, form, chosen)
     acceptance = await services.records.runs.accept(run, key)

@@ -45,6 +45,7 @@ class Metrics:
         self.cache_misses = self._counter("cache_misses", "Snapshots that had to be read.")
 
         self.backlog = self._gauge("backlog", "Entries in a stream that nobody has finished.", "stream")
+        self.memory_share = self._gauge("memory_share", "Share of its maxmemory that Redis uses; 0 without a limit.")
         self.journal_lag_ms = self._gauge("journal_lag_ms", "Age of the oldest event not yet in Postgres.")
         self.journal_rows = self._counter("journal_rows", "Events written to Postgres.")
         self.journal_alarms = self._counter(

@@ -7,7 +7,7 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -56,6 +56,11 @@ class Service:
         self.health = Health()
         self.crasher = Crasher(settings.crash_at)
         self._metrics_port = metrics_port
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Log what is allowed of a server but worth telling its operator."""
+        for reason in warnings:
+            log.warning("server_not_ideal", reason=reason)
 
     async def run(self, loops: Mapping[str, Loop]) -> Exit:
         """Run every loop, each under its name, until the process is told to stop and they are done.

@@ -16,6 +16,7 @@ from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.backlog import RedisBacklog
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.rejected_source import RedisRejectedSource
@@ -28,6 +29,7 @@ from supervisor.backlog import BacklogGauges
 from supervisor.completion import Completion
 from supervisor.dead_letters import RejectedSignals
 from supervisor.journal import Journal
+from supervisor.memory import MemoryAlarm
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
 from supervisor.retention import DAY_MS, Clearing
@@ -47,6 +49,7 @@ async def run(settings: Settings) -> Exit:
     service = Service(settings, settings.supervisor.metrics_port)
     async with AsyncExitStack() as stack:
         partition = await Partition.open(settings.redis_dsn)
+        service.warn(partition.warnings)
         stack.push_async_callback(partition.aclose)
         pool = await open_pool(settings.database_dsn, name="pointsman supervisor", size=4)
         stack.callback(pool.terminate)
@@ -90,6 +93,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
             RedisRejectedSource(partition), PostgresDeadLetters(pool), drain, metrics, service.crasher
         ).run,
         "stuck": Stuck(store, index, drain, metrics, stuck_after_ms=own.stuck_after_ms).run,
+        "memory": MemoryAlarm(RedisCongestion(partition), drain, metrics, service.health).run,
         "backlog": BacklogGauges(RedisBacklog(partition), drain, metrics).run,
     }
 
