@@ -1,30 +1,31 @@
--- open_partition: make a server that holds nothing of ours ready, or say which epoch the one at hand is in.
+-- open_partition: let changes pass again, in the epoch that was prepared.
 --
--- Why a script: of many processes that start at once, one makes the epoch; and where Redis lost it, none does.
--- KEYS[1]  epoch                string  the partition's epoch: Unix seconds when it was made, so that it only grows
--- KEYS[2]  wf.signals           stream  with its group, coordinators
--- KEYS[3]  wf.events            stream  a sign of earlier life
--- ARGV: none
+-- Why a script: the group is there, and the epoch, or neither; and only whoever closed the partition last opens it.
+-- KEYS[1]  wf.recovery          string  the epoch that is being prepared
+-- KEYS[2]  epoch                string  the partition's epoch
+-- KEYS[3]  wf.server            string  the server process it is opened on
+-- KEYS[4]  wf.signals           stream  with its group, coordinators
+-- ARGV[1]  the epoch that was prepared
+-- ARGV[2]  run_id of the server process
 -- Returns:
---   open     with the epoch
---   fenced   there is state of ours and no epoch: recovery has to look at it first; nothing was written
+--   open     in that epoch
+--   overtaken  another epoch is being prepared, or state was lost once more; nothing was written
 -- Emits: nothing.
 -- Cost: O(1).
 -- Guards first, writes after: Redis does not roll back a script that fails half-way.
 -- Proof: tests/lua/test_open_partition.py
 
-local epoch_key, signals, events = KEYS[1], KEYS[2], KEYS[3]
+local recovery, epoch_key, server, signals = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local epoch, process = ARGV[1], ARGV[2]
 local call = redis.call
 
-local epoch = call('GET', epoch_key)
-if epoch then
-  return {'open', epoch}
-end
-if call('EXISTS', signals, events) > 0 then
-  return {'fenced'}
+if call('GET', recovery) ~= epoch then
+  return {'overtaken'}
 end
 
-epoch = call('TIME')[1]
+-- An error where the group is there already: whatever waits in it stays.
+redis.pcall('XGROUP', 'CREATE', signals, 'coordinators', '0', 'MKSTREAM')
 call('SET', epoch_key, epoch)
-call('XGROUP', 'CREATE', signals, 'coordinators', '0', 'MKSTREAM')
-return {'open', epoch}
+call('SET', server, process)
+call('DEL', recovery)
+return {'open'}

@@ -126,6 +126,7 @@ class Live(NamedTuple):
 
 class Held(Generic[T]):
     """Something on a server, opened again and again, with growing pauses, until the server is there."""
+        await self.partition.admit()
 
     def __init__(self, name: str, opening: Callable[[], AbstractAsyncContextManager[T]], health: Health) -> None:
         self._name = name

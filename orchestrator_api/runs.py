@@ -25,7 +25,7 @@ from orchestrator_api.reading import current, taken
 from orchestrator_api.revisions import at, revisions
 from orchestrator_api.room import must_have_room
 from orchestrator_api.view import RunView, view_of
-from pointsman.base.errors import PointsmanError, Problem, RequestRefused
+from pointsman.base.errors import PointsmanError, Problem, RequestRefused, ServerUnavailable
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
 from pointsman.execute import stored
 from pointsman.ports.run_index import NEWEST, Acceptance, Cursor, NewRun, RunRow
@@ -134,6 +134,7 @@ async def start_run(request: Request, services: Api) -> Response:
             return _taken_before(before, request, ())
     await must_have_room(services)
     chosen = await _chosen(services, form, body)
+    await _not_while_recovering(services)
     run = await _new_run(services, form, chosen)
     acceptance = await services.records.runs.accept(run, key)
     if acceptance.outcome != "accepted":
@@ -283,6 +284,16 @@ async def _start(services: Services, run: NewRun, plan: bytes) -> None:
 
 
 def no_such_workflow(name: str, version: int | None) -> RequestRefused:
+async def _not_while_recovering(services: Services) -> None:
+    """Raise `ServerUnavailable` SRV061 while Redis is being recovered. One that is away keeps no run from being
+    accepted."""
+    try:
+        await services.live.partition.admit()
+    except ServerUnavailable as why:
+        if why.code == "SRV061":
+            raise
+
+
     """The refusal of a workflow that was never published."""
     told = (
         f"the workflow `{name}` has no version {version}" if version is not None else f"there is no workflow `{name}`"

@@ -52,6 +52,9 @@ class Metrics:
             "journal_alarms", "Events or projections that the journal could not take as they were.", "kind"
         )
         self.dead_letters = self._counter("dead_letters", "Dead letters written to Postgres, by kind.", "kind")
+        self.recovering = self._gauge("recovering", "1 while Redis is being recovered and takes no change.")
+        self.recoveries = self._counter("recoveries", "Times that Redis was opened, by why.", "reason")
+        self.runs_recovered = self._counter("runs_recovered", "Runs that were restored to Redis from the journal.")
         self.timers_fired = self._counter("timers_fired", "Timers that came due and were sent as signals.")
         self.tasks = self._counter("tasks", "Tasks that handlers ended, by type and outcome.", "type", "outcome")
         self.task_seconds = self._histogram(

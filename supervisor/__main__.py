@@ -13,22 +13,28 @@ from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import LeasedWriter
 from pointsman.adapters.postgres.migrate import check_schema
+from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
-from pointsman.adapters.redis.rejected_source import RedisRejectedSource
+from pointsman.adapters.redis.pulses import RedisPulses
+from pointsman.adapters.redis.recovery import RedisRecovery
+from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejectedSource
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.execute import Executor, Programs
 from pointsman.service import Exit, Loop, Service, main
+from pointsman.execute.recovery import Recovery
+from pointsman.ports.blob_store import BlobStore
 from pointsman.settings import Settings
 from supervisor.backlog import BacklogGauges
 from supervisor.completion import Completion
 from supervisor.dead_letters import RejectedSignals
 from supervisor.journal import Journal
+from supervisor.fence import Fence, Progress
 from supervisor.memory import MemoryAlarm
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
@@ -72,6 +78,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         LeasedWriter(settings.database_dsn, 0, own.lease_ttl_ms, metrics),
         Completion(store, index, metrics, service.crasher),
         store,
+        _fence(service, partition, pool, blobs),
         drain,
         metrics,
         service.crasher,
@@ -100,3 +107,17 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
 
 if __name__ == "__main__":
     sys.exit(main("supervisor", run))
+def _fence(service: Service, partition: Partition, pool: Pool, blobs: BlobStore) -> Fence:
+    """What recovers the partition where it has to be."""
+    recovery = Recovery(
+        RedisRecovery(partition),
+        PostgresOpenRuns(pool),
+        Documents(pool),
+        blobs,
+        service.crasher,
+        inline_limit=service.settings.coordinator.inline_limit_bytes,
+        told=Progress(service.health, service.metrics),
+    )
+    return Fence(recovery)
+
+

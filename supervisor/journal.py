@@ -16,6 +16,7 @@ from pointsman.ports.journal_writer import JournalWriter
 from pointsman.ports.run_store import RunStore
 from pointsman.service import pause
 from supervisor.completion import Completion
+from supervisor.fence import LOOK_EVERY_S, Fence
 
 log = structlog.get_logger()
 
@@ -24,7 +25,7 @@ RENEWALS: Final = 5
 
 
 class Journal:
-    """Writes one stream down while it has the lease.
+    """Writes one stream down while it has the lease, and has the store recovered where the fence is closed.
 
     The order is: written, runs that ended are cleaned up, taken off the stream. Dying anywhere in between leaves the
     events there; whoever has the lease next begins with them, and each of the steps passes over what is done.
@@ -35,6 +36,7 @@ class Journal:
         source: EventSource,
         writer: JournalWriter,
         completion: Completion,
+        fence: Fence,
         store: RunStore,
         drain: asyncio.Event,
         metrics: Metrics,
@@ -47,6 +49,7 @@ class Journal:
         self._source = source
         self._writer = writer
         self._completion = completion
+        self._fence = fence
         self._store = store
         self._drain = drain
         self._metrics = metrics
@@ -54,6 +57,8 @@ class Journal:
         self._batch = batch
         self._linger_s = linger_ms / 1000
         self._renew_ms = lease_ttl_ms // RENEWALS
+        self._wait_ms = min(self._renew_ms, round(LOOK_EVERY_S * 1_000))
+        self._renewed_at = 0.0
         self._write_at = float("-inf")
 
     async def run(self) -> None:
@@ -69,14 +74,33 @@ class Journal:
             await self._writer.release()
 
     async def _write_until_drained(self) -> None:
-        self._source.rewind()
         while not self._drain.is_set():
-            events = await self._source.read(self._batch, self._renew_ms)
+            if not await self._fence.is_open():
+                await self._fence.open(self._write_what_stands, self._renew)
+            self._source.rewind()
+            await self._write_while_open()
+
+    async def _write_while_open(self) -> None:
+        while not self._drain.is_set() and await self._fence.is_open():
+            events = await self._source.read(self._batch, self._wait_ms)
             if events:
                 await self._pass_on(await self._filled(events))
             else:
                 self._metrics.journal_lag_ms.set(0)
-                await self._writer.acquire()
+                await self._renew()
+
+    async def _write_what_stands(self) -> None:
+        """Write down all there is while nothing comes in. Runs that ended are left to whoever opens the fence."""
+        self._source.rewind()
+        while events := await self._source.read(self._batch, 0):
+            await self._writer.write([streamed.event for streamed in events])
+            await self._source.remove(events)
+
+    async def _renew(self) -> None:
+        """Renew the lease, which writing does too, where that is due."""
+        if monotonic() - self._renewed_at > self._renew_ms / 1_000:
+            self._renewed_at = monotonic()
+            await self._writer.acquire()
 
     async def _filled(self, events: list[StreamedEvent]) -> list[StreamedEvent]:
         """The batch, with what came in while the last one was young: under load batches fill, a lone event goes out."""

@@ -18,6 +18,7 @@ CrashPoint = Literal[
     "between_accept_and_start",
     "between_final_row_and_cleanup",
     "between_edit_and_item",
+    "between_restore_and_open",
     "between_letter_and_removal",
     "between_push_and_letter",
 ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal
+from typing import Literal, Protocol
 
 from pointsman.base.errors import PointsmanError
 from pointsman.base.ids import Digest
 from pointsman.expr import Engine, engine
 from pointsman.plan import Plan, decode_plan
-from pointsman.ports.run_store import RunStore
 from pointsman.protocol.state import RunHead
 from pointsman.step import Program
+
+
+class Plans(Protocol):
+    """Where plans are: the store of open runs, or for recovery the one of all that ever were."""
+
+    async def plan(self, digest: Digest) -> bytes | None:
+        """A plan's canonical JSON."""
+        ...
 
 
 class PlanMissing(PointsmanError):
@@ -23,8 +30,8 @@ class PlanMissing(PointsmanError):
 class Programs:
     """The most recently used programs. An engine is pinned to a run by name, so several may be in use."""
 
-    def __init__(self, store: RunStore, size: int = 512) -> None:
-        self._store = store
+    def __init__(self, plans: Plans, size: int = 512) -> None:
+        self._plans = plans
         self._size = size
         self._known: OrderedDict[tuple[Digest, str], Program] = OrderedDict()
         self._engines: dict[str, Engine] = {}
@@ -41,7 +48,7 @@ class Programs:
         if found is not None:
             self._known.move_to_end(key)
             return found
-        encoded = await self._store.plan(head.plan)
+        encoded = await self._plans.plan(head.plan)
         if encoded is None:
             raise PlanMissing(
                 "RUN002",

@@ -8,6 +8,7 @@ from pointsman.adapters.postgres.migrate import migrate
 from pointsman.embedded.postgres import EmbeddedPostgres
 from pointsman.embedded.redis import EmbeddedRedis
 from tests.api.room import HELLO, Room, journalled, room_on, settings_of
+from tests.support.servers import open_fence
 from tests.support.waiting import eventually
 
 
@@ -24,6 +25,7 @@ async def test_the_api_comes_back_by_itself_after_each_server_was_lost(tmp_path:
     with EmbeddedPostgres(tmp_path / "postgres", fsync=False) as postgres, EmbeddedRedis(tmp_path / "redis") as redis:
         dsn = await postgres.create_database("api")
         await migrate(dsn)
+        open_fence(redis.url)
         async with room_on(settings_of(dsn, redis.url, tmp_path)) as room:
             async with journalled(room):
                 run_id = await room.start(HELLO)
@@ -47,6 +49,7 @@ async def test_the_api_comes_back_by_itself_after_each_server_was_lost(tmp_path:
             assert (await room.post(f"/runs/{run_id}/pause")).status_code == 503
             # Until it is back
             redis.start()
+            open_fence(redis.url)
             await eventually(lambda: is_ready(room))
             async with journalled(room):
                 assert (await room.post(f"/runs/{run_id}/pause")).status_code == 200

@@ -5,11 +5,13 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from pointsman.adapters.redis.partition import SCRIPTS, Partition
+from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.scripts import script
 from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.base.ids import Digest, Millis
+from pointsman.ports.recovery import Rebuilt
 from pointsman.ports.run_store import Link
 from pointsman.protocol.output import inline
 from pointsman.protocol.signal import Completed
@@ -88,6 +90,11 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     await operator.rpush("completion_signals", "x")
     await source.intake(0)
     assert await store.finish([story.run]) == [True]
+    recovery, again = RedisRecovery(partition), Story("run_2", "a")
+    await recovery.close(4_000_000_000)
+    await recovery.restore([Rebuilt(again.snapshot, {}, (), again.first)])
+    await recovery.drop([again.run])
+    await recovery.open(4_000_000_000)
     await source.aclose()
     await partition.aclose()
 

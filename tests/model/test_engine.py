@@ -14,6 +14,7 @@ from pointsman.adapters.redis.partition import Partition
 from tests.conformance.worlds import MemoryWorld, RedisWorld
 from tests.model.machine import EngineMachine
 from tests.model.stores import FoldStore, Store, WorldStore
+from tests.support.servers import open_fence
 
 STEPS = 40
 
@@ -76,4 +77,5 @@ async def _open(url: str) -> RedisWorld:
     partition = await Partition.open(url)
     await partition.connection.ask("FLUSHDB")
     await partition.aclose()
+    open_fence(url)
     return RedisWorld(await Partition.open(url))

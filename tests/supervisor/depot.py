@@ -11,17 +11,22 @@ from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import LeasedWriter, PostgresJournal
+from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.crashpoints import Crasher
-from pointsman.base.ids import RunId
+from pointsman.base.ids import Millis, RunId
 from pointsman.execute import Executor, Programs
+from pointsman.execute.recovery import Recovery
+from pointsman.health import Health
 from pointsman.metrics import Metrics
 from pointsman.plan import Plan, encode_plan
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.recovery import Opening
 from pointsman.ports.run_index import NewRun, RunRow
 from pointsman.ports.run_store import Link
 from pointsman.protocol.output import EMPTY, inline
@@ -31,6 +36,7 @@ from pointsman.service import Exit, Service
 from pointsman.settings import Settings
 from pointsman.step import step
 from supervisor.completion import Completion
+from supervisor.fence import Fence, Progress
 from supervisor.journal import Journal
 from tests.support.driven import token
 from tests.support.plans import plan, task
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Pool
 
 ENGINE = "cel-cpp"
+MOMENT = Millis(1)
 CHAIN = plan(task("a"), task("b"), task("c"), "a->b->c")
 
 
@@ -147,11 +154,21 @@ class Depot:
         """The completion of one supervisor."""
         return Completion(self.store, self.index, self.metrics, Crasher())
 
+    def fence(self) -> Fence:
+        """The fence as one supervisor sees it."""
+        blobs, crasher = open_blobs("memory://"), Crasher()
+        told = Progress(Health(), self.metrics)
+        record, documents = PostgresOpenRuns(self.pool), Documents(self.pool)
+        store = RedisRecovery(self.partition)
+        return Fence(Recovery(store, record, documents, blobs, crasher, inline_limit=32_768, told=told))
+
     def writing(self, drain: asyncio.Event, source: RedisEventSource, **settings: Any) -> Journal:
         """The journal of one supervisor."""
         told = {"batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
         writer = LeasedWriter(self.dsn, 0, told["lease_ttl_ms"], self.metrics)
-        return Journal(source, writer, self.completion(), self.store, drain, self.metrics, Crasher(), **told)
+        return Journal(
+            source, writer, self.completion(), self.fence(), self.store, drain, self.metrics, Crasher(), **told
+        )
 
     @asynccontextmanager
     async def journalling(self, **settings: Any) -> AsyncIterator[Service]:
@@ -173,6 +190,10 @@ async def depot_on(dsn: str, redis_url: str) -> AsyncIterator[Depot]:
     partition = await Partition.open(redis_url)
     pool = await open_pool(dsn, name="test", size=5)
     try:
+        # What opened the server that it found stands in Postgres, as if a supervisor had done it.
+        await PostgresOpenRuns(pool).note(
+            Opening(int(partition.epoch), "", MOMENT, MOMENT, "first_opening", 0, 0, 0, 0)
+        )
         yield Depot(dsn, pool, partition)
     finally:
         pool.terminate()

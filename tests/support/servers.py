@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -47,10 +48,20 @@ def postgres_dsn() -> Iterator[str]:
 
 @pytest.fixture
 def redis_db(redis_url: str) -> str:
-    """The URL of an empty Redis database."""
+    """The URL of a Redis database that holds nothing but what a supervisor makes of an empty one."""
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
+    open_fence(redis_url)
     return redis_url
+
+
+def open_fence(url: str) -> None:
+    """Open a Redis database, as a supervisor does where nothing was lost."""
+    with redis.Redis.from_url(url) as client:
+        with suppress(redis.ResponseError):
+            client.xgroup_create("wf.signals", "coordinators", "0", mkstream=True)
+        client.set("epoch", str(client.time()[0]))
+        client.set("wf.server", client.info("server")["run_id"])
 
 
 @pytest.fixture

@@ -37,6 +37,11 @@ async def memory_share(connection: Connection) -> float:
     return int(told["used_memory"]) / most if most else 0.0
 
 
+def process_of(info: Answer) -> str:
+    """The id of a server process, out of what `INFO` told: another one after every restart, and of every replica."""
+    return _fields(info)["run_id"]
+
+
 def _fields(info: Answer) -> dict[str, str]:
     lines = (line.partition(":") for line in info.decode().splitlines() if ":" in line)
     return {name: value for name, _, value in lines}

@@ -5,6 +5,7 @@ Records are JSON that Lua hands on as it is. Nothing here talks to Redis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -14,12 +15,14 @@ from pointsman.adapters.redis.packing import Argument
 from pointsman.base.ids import RunId
 from pointsman.protocol.output import Output
 from pointsman.protocol.signal import WireSignal, encode_wire
-from pointsman.protocol.state import FINAL, RunHead
+from pointsman.protocol.state import FINAL, RunHead, Snapshot
 from pointsman.protocol.transition import Transition
 from pointsman.step.kept import lines_of_fork, passes_of, record_of, replaced_by
+from pointsman.step.past import clock_of
 
 _json: Final = msgspec.json.Encoder().encode
 _COUNTS: Final = Struct(">21I").pack
+_NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 class Layout(NamedTuple):
@@ -31,8 +34,11 @@ class Layout(NamedTuple):
     types: dict[str, int]
 
 
-def lay_out(change: Transition, fields: list[Argument]) -> Layout:
-    """Lay out a transition; `fields` are those of the run that it changes, each followed by its value."""
+def lay_out(change: Transition, fields: list[Argument], history: Mapping[str, bytes] = _NOTHING) -> Layout:
+    """Lay out a transition; `fields` are those of the run that it changes, each followed by its value.
+
+    `history` is what a run that is written back has besides.
+    """
     args: list[Argument] = []
     types: dict[str, int] = {}
     for token, task_type in change.withdrawn.items():
@@ -51,6 +57,9 @@ def lay_out(change: Transition, fields: list[Argument]) -> Layout:
     replaced = passes = 0
     if change.frames or change.frames_ended or change.erased or change.kept:
         replaced, passes = _frames(change, args)
+    for field, lines in history.items():
+        args += (field, lines)
+        passes += 1
     record = record_of(change)
     if record is not None:
         args += record
@@ -85,6 +94,26 @@ def lay_out(change: Transition, fields: list[Argument]) -> Layout:
         len(fields) // 2,
     )
     return Layout(counts, args, types)
+
+
+def lay_out_whole(run: Snapshot, history: Mapping[str, bytes], last: Transition) -> Layout:
+    """Lay out all there is of a run; `last` is the transition that it is the result of."""
+    whole = Transition(
+        last.run_id,
+        last.seq,
+        last.prev,
+        last.at,
+        last.cause,
+        opened=run.tokens,
+        ended=run.results,
+        joined=run.joins,
+        frames=run.frames,
+        armed=clock_of(run),
+        messages=last.messages,
+        more=last.more,
+        dispatches=last.dispatches,
+    )
+    return lay_out(whole, head_fields(run.head), history)
 
 
 def changed_fields(change: Transition) -> list[Argument]:

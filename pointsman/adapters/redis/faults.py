@@ -85,6 +85,16 @@ def not_redis(address: Address, why: BaseException) -> ServerUnavailable:
     )
 
 
+def closed(address: Address) -> ServerUnavailable:
+    """The error for a server that lost state, or was started again, and was not opened since."""
+    return unavailable(
+        "SRV061",
+        f"Redis at {address} is recovering: it lost state or was started again, and takes no change until a supervisor "
+        "has compared it with the journal and restored what is missing. Nothing was changed. Try again in a moment; "
+        "`pointsman recover` shows how far it is.",
+    )
+
+
 def too_slow(address: Address, seconds: float) -> ServerUnavailable:
     """The error for a server that took the request and does not answer."""
     return unavailable(

@@ -25,6 +25,8 @@ class Keyspace:
 
     def __init__(self) -> None:
         self.epoch = "epoch"
+        self.server = "wf.server"
+        self.recovery = "wf.recovery"
         self.signals = "wf.signals"
         self.rejected = "wf.signals.rejected"
         self.events = "wf.events"
@@ -38,6 +40,8 @@ class Keyspace:
         self.staging = "completion_signals.staging"
         self.ended = "completion_events"
         """A channel, no key."""
+        self.run_heads = "run:*"
+        """A pattern, no key: the own fields of every run."""
         self.packed_run = lru_cache(_CACHED_RUNS)(self._packed_run)
 
     def tasks(self, task_type: str) -> str:
@@ -71,6 +75,10 @@ class Keyspace:
             f"frames:{run}",
             f"history:{run}",
         )
+
+    def run_of(self, head: str) -> RunId:
+        """The run whose own fields a key holds."""
+        return RunId(head.partition(":")[2])
 
     def _packed_run(self, run: RunId) -> bytes:
         """The first twelve keys of `start_run` and `apply_transition`, as they go over the wire."""

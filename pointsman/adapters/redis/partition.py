@@ -6,16 +6,20 @@ from collections.abc import Collection
 from typing import Final, Self
 
 from pointsman.adapters.redis.address import read_address
-from pointsman.adapters.redis.checks import check_server
+from pointsman.adapters.redis.checks import check_server, process_of
 from pointsman.adapters.redis.clock import RedisClock
 from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.faults import closed
 from pointsman.adapters.redis.keys import WORKERS, Keyspace
-from pointsman.adapters.redis.packing import Argument, pack
+from pointsman.adapters.redis.packing import Argument, Command, pack
 from pointsman.adapters.redis.scripts import script
 from pointsman.adapters.redis.wire import Answer
 
 SCRIPTS: Final = (
+    "close_partition",
     "open_partition",
+    "restore_run",
+    "drop_run",
     "start_run",
     "load_run",
     "apply_transition",
@@ -38,14 +42,14 @@ class Partition:
         self.keys = Keyspace()
         self.clock = RedisClock(connection)
         self.epoch = b""
-        """Empty: Redis lost state, and every script answers `fenced`."""
+        """Empty: Redis lost state or was not opened yet, and every script answers `fenced`."""
         self.warnings: list[str] = []
         """What is allowed of the server but worth telling its operator, found by `open`."""
         self._known_types: set[str] = set()
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Connect, check that the server is fit, and make it ready if it holds nothing of ours.
+        """Connect, check that the server is fit, and join the epoch that a supervisor opened it in, if one did.
 
         Raises:
             ServerUnavailable: SRV001 to SRV013, one line that says what to do.
@@ -53,25 +57,32 @@ class Partition:
         partition = cls(Connection(read_address(url), [script(name) for name in SCRIPTS]))
         try:
             partition.warnings = await check_server(partition.connection)
-            await partition._enter()
+            await partition.rejoin()
             await partition.clock.sync()
         except BaseException:
             await partition.aclose()
             raise
         return partition
 
-    async def _enter(self) -> None:
-        keys = (self.keys.epoch, self.keys.signals, self.keys.events)
-        status, *epoch = await self.connection.run(script("open_partition"), keys, ())
-        self.epoch = epoch[0] if status == b"open" else b""
-
     async def rejoin(self) -> bool:
         """Read the epoch again, after `fenced`; whether there is one. Whoever caches state must drop it then."""
-        self.epoch = await self.connection.ask("GET", self.keys.epoch) or b""
+        asked: list[Command] = [("GET", self.keys.epoch), ("GET", self.keys.server), ("INFO", "server")]
+        epoch, opened_on, info = await self.connection.ask_all(asked)
+        is_open = opened_on is not None and opened_on.decode() == process_of(info)
+        self.epoch = epoch or b"" if is_open else b""
         self._known_types.clear()
         return bool(self.epoch)
 
     async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
+    async def admit(self) -> None:
+        """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows."""
+        if not self.epoch and not await self.rejoin():
+            raise closed(self.connection.address)
+
+    def lose(self) -> None:
+        """Forget the epoch: nothing that this process sends from now on passes, until it has joined again."""
+        self.epoch = b""
+
         """Run a script that is fenced by the epoch: its status and what else it answers."""
         answer = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
         status, *rest = answer

@@ -9,6 +9,7 @@ from pointsman.adapters.redis.codec import changed_fields, head_fields, lay_out
 from pointsman.adapters.redis.congestion import MemoryGauge
 from pointsman.adapters.redis.connection import is_unknown_script
 from pointsman.adapters.redis.dump import read_everything
+from pointsman.adapters.redis.faults import closed
 from pointsman.adapters.redis.packing import Argument, pack, pack_call
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.records import pairs, read_snapshot
@@ -127,7 +128,9 @@ class RedisRunStore:
     async def put_plan(self, digest: Digest, plan: bytes) -> None:
         """Store a plan; it goes after an hour in which no run came to use it."""
         keys = (self._keys.plans, self._keys.plan(digest))
-        await self._partition.run("put_plan", keys, (digest, plan, UNUSED_PLAN_S))
+        status, _ = await self._partition.run("put_plan", keys, (digest, plan, UNUSED_PLAN_S))
+        if status == "fenced":
+            raise closed(self._connection.address)
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
         """Remove final runs, in two round trips however many there are."""
