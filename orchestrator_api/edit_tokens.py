@@ -124,8 +124,8 @@ class EditTokens:
         return self._signing_key
 
 
-def edit_tokens_of(request: Request) -> EditTokens:
-    """The edit tokens of the process that a request came to."""
+async def edit_tokens_of(request: Request) -> EditTokens:
+    """The edit tokens of the process that a request came to. Like `services_of`, it does not wait."""
     tokens: EditTokens = request.app.state.edit_tokens
     return tokens
 

@@ -352,8 +352,7 @@ class Preparing:
         self.warnings = made.warnings
 
         async def keep() -> None:
-            await records.documents.put_definition(made.definition)
-            await records.documents.put_plan(made.encoded)
+            await records.documents.put(made.definition, made.encoded)
 
         program = self._services.live.executor.programs.built(made.plan, head)
         return Prepared(program, made.encoded, self._patch(head, changed), keep)

@@ -109,6 +109,20 @@ async def test_an_edit_is_held_by_one_at_a_time(pool: Pool) -> None:
     await eventually(claimed_by_another)
 
 
+async def test_who_lets_an_edit_go_leaves_nothing_on_the_connection(pool: Pool) -> None:
+    # Given an edit that was held
+    await fleet(pool)
+    edits = FleetEdits(pool)
+    edit = await edits.add(EDIT, 100)
+    async with holding(edits, edit):
+        assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 1
+    # Then whoever borrows that connection next has neither its lock nor its limit
+    async with pool.acquire() as one, pool.acquire() as other:
+        for connection in (one, other):
+            assert await connection.fetchval("SHOW idle_session_timeout") == "0"
+            assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+
+
 async def test_what_is_claimed_and_not_decided_is_seen_by_the_next_holder(pool: Pool) -> None:
     runs, edits = await fleet(pool), FleetEdits(pool)
     edit = await edits.add(EDIT, 100)

@@ -5,11 +5,13 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.idempotency import Claim, IdempotencyKeys
 from pointsman.adapters.postgres.patches import Patches, RefusedPatch
 from pointsman.adapters.postgres.workflows import Workflows
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, RunId
 from pointsman.ports.run_index import Request
 
@@ -111,3 +113,27 @@ async def test_a_refused_edit_leaves_an_audit_row(pool: Pool) -> None:
     assert (bytes(found.operations), bytes(found.problems)) == (b'[{"op":"x"}]', b'[{"a":"\\u0000"}]')
     assert await patches.taken(run) == []
     assert await patches.refused(RunId(Digest("run_2"))) == []
+
+
+async def test_a_definition_and_its_plan_are_stored_in_one_go(pool: Pool) -> None:
+    # Given a definition that nobody has stored, and its plan
+    definition, plan = b'{"nodes":[]}', b'{"name":"x"}'
+    # When both are stored at once, twice
+    digests = [await Documents(pool).put(definition, plan) for _ in range(2)]
+    # Then whoever looks finds both, each by its own content
+    assert digests == [hashlib.sha256(definition).hexdigest()] * 2
+    assert await Documents(pool).definition(digests[0]) == definition
+    assert await Documents(pool).plan(Digest(hashlib.sha256(plan).hexdigest())) == plan
+
+
+async def test_a_definition_is_read_again_without_asking_postgres(pool: Pool) -> None:
+    # Given one process's documents, a definition that it has read, and one that it has stored
+    documents, read = Documents(pool), await Documents(pool).put_definition(b"1")
+    stored = await documents.put(b"2", b"{}")
+    assert await documents.definition(read) == b"1"
+    # When Postgres has gone
+    await pool.close()
+    # Then both are there, and others are not to be had
+    assert [await documents.definition(digest) for digest in (read, stored)] == [b"1", b"2"]
+    with pytest.raises(ServerUnavailable):
+        await documents.definition(Digest("0" * 64))

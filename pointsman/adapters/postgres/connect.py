@@ -69,6 +69,17 @@ def reaching_postgres() -> Iterator[None]:
         ) from error
 
 
+class _Pooled(asyncpg.Connection):
+    """A connection that goes back to its pool as it is, but for an open transaction.
+
+    What asyncpg would reset is a round trip for each query, and nobody who borrows a connection changes its session,
+    but for the holder of a fleet edit, who undoes it.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
     """A pool of at most `size` connections; `name` shows in `pg_stat_activity`. One was opened, so the server is there.
 
@@ -81,6 +92,7 @@ async def open_pool(dsn: str, *, name: str, size: int = 10) -> Pool:
                 dsn,
                 min_size=0,  # with more, asyncpg logs a traceback a second while the server is away
                 max_size=size,
+                connection_class=_Pooled,
                 timeout=_CONNECT_SECONDS,
                 command_timeout=_COMMAND_SECONDS,
                 server_settings={"application_name": name, **_DURABLE},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import asyncpg
@@ -12,10 +12,13 @@ import msgspec
 from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.projection import printable
 from pointsman.adapters.postgres.queries import sql
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis, RunId
 from pointsman.edit import OnRunning
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     from pointsman.adapters.postgres.connect import Connection, Pool
 
 FleetStatus = Literal["running", "waiting", "stopped", "cancelled", "completed"]
@@ -179,7 +182,20 @@ class FleetEdits:
             yield HeldEdit(edit, connection, self._pool) if has else None
         finally:
             with reaching_postgres():
-                await self._pool.release(connection)
+                await self._give_back(connection)
+
+    async def _give_back(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+        """Return a connection to the pool without the lock, or not at all."""
+        is_clean = False
+        try:
+            with suppress(ServerUnavailable), reaching_postgres():
+                await connection.execute(sql("let_go_fleet_lock"))
+                is_clean = True
+        finally:
+            if not is_clean:
+                with suppress(asyncpg.InterfaceError):  # it has left the pool already
+                    connection.terminate()
+            await self._pool.release(connection)
 
 
 class HeldEdit:

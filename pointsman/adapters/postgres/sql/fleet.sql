@@ -73,8 +73,12 @@ SELECT edit FROM fleet_edit_items WHERE state = 'applying';
 SELECT pg_try_advisory_lock($1, hashtext($2));
 
 -- name: bound_fleet_lock
--- Whoever hangs is hung up on. The pool takes this back, and the lock, when it gets the connection back.
+-- Whoever hangs is hung up on.
 SET idle_session_timeout = '60s';
+
+-- name: let_go_fleet_lock
+SELECT pg_advisory_unlock_all();
+RESET idle_session_timeout;
 
 -- name: fleet_items_in_hand
 SELECT position, run_id, tries + 1 AS tries FROM fleet_edit_items
