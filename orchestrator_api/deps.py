@@ -310,8 +310,8 @@ async def _first_try(services: Services) -> None:
             raise held.why
 
 
-def services_of(request: Request) -> Services:
-    """The services of the process that a request came to."""
+async def services_of(request: Request) -> Services:
+    """The services of the process that a request came to. It does not wait; what is not `async` is put in a thread."""
     services: Services = request.app.state.services
     return services
 
