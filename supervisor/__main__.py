@@ -26,15 +26,15 @@ from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejecte
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.execute import Executor, Programs
-from pointsman.service import Exit, Loop, Service, main
 from pointsman.execute.recovery import Recovery
 from pointsman.ports.blob_store import BlobStore
+from pointsman.service import Exit, Loop, Service, main
 from pointsman.settings import Settings
 from supervisor.backlog import BacklogGauges
 from supervisor.completion import Completion
 from supervisor.dead_letters import RejectedSignals
-from supervisor.journal import Journal
 from supervisor.fence import Fence, Progress
+from supervisor.journal import Journal
 from supervisor.memory import MemoryAlarm
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
@@ -77,8 +77,8 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         source,
         LeasedWriter(settings.database_dsn, 0, own.lease_ttl_ms, metrics),
         Completion(store, index, metrics, service.crasher),
-        store,
         _fence(service, partition, pool, blobs),
+        store,
         drain,
         metrics,
         service.crasher,
@@ -105,8 +105,6 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     }
 
 
-if __name__ == "__main__":
-    sys.exit(main("supervisor", run))
 def _fence(service: Service, partition: Partition, pool: Pool, blobs: BlobStore) -> Fence:
     """What recovers the partition where it has to be."""
     recovery = Recovery(
@@ -121,3 +119,5 @@ def _fence(service: Service, partition: Partition, pool: Pool, blobs: BlobStore)
     return Fence(recovery)
 
 
+if __name__ == "__main__":
+    sys.exit(main("supervisor", run))

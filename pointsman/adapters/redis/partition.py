@@ -73,7 +73,6 @@ class Partition:
         self._known_types.clear()
         return bool(self.epoch)
 
-    async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
     async def admit(self) -> None:
         """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows."""
         if not self.epoch and not await self.rejoin():
@@ -83,6 +82,7 @@ class Partition:
         """Forget the epoch: nothing that this process sends from now on passes, until it has joined again."""
         self.epoch = b""
 
+    async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
         """Run a script that is fenced by the epoch: its status and what else it answers."""
         answer = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
         status, *rest = answer
