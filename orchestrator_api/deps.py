@@ -122,11 +122,11 @@ class Live(NamedTuple):
     async def check(self) -> None:
         """Make sure that Redis answers. Raises `ServerUnavailable`."""
         await self.partition.connection.ask("PING")
+        await self.partition.admit()
 
 
 class Held(Generic[T]):
     """Something on a server, opened again and again, with growing pauses, until the server is there."""
-        await self.partition.admit()
 
     def __init__(self, name: str, opening: Callable[[], AbstractAsyncContextManager[T]], health: Health) -> None:
         self._name = name
