@@ -20,6 +20,7 @@ from tests.support.journalled import Story
 from tests.support.stories import START
 
 HOUR = 3_600_000
+ONE = inline(1)
 TABLES = ("runs", "events", "patches", "patch_audit", "journal_alarms", "dead_letters", "stuck_runs")
 BLOB = "a" * 64
 
@@ -43,7 +44,7 @@ def clearing(depot: Depot, archive: Archive | None = None, keep_ms: int = HOUR) 
     return Clearing(records, depot.store, archive, asyncio.Event(), depot.metrics, keep_ms=keep_ms)
 
 
-async def ended(depot: Depot, *names: str, ago_ms: int = 2 * HOUR, output: Output = inline(1)) -> None:
+async def ended(depot: Depot, *names: str, ago_ms: int = 2 * HOUR, output: Output = ONE) -> None:
     """Runs that are in Postgres alone, and ended so long ago."""
     for name in names:
         await depot.accept(name, created_at=Millis(START))
