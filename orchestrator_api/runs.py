@@ -132,9 +132,9 @@ async def start_run(request: Request, services: Api) -> Response:
         before = await services.records.runs.accepted_before(key)
         if before is not None:
             return _taken_before(before, request, ())
+    await _not_while_recovering(services)
     await must_have_room(services)
     chosen = await _chosen(services, form, body)
-    await _not_while_recovering(services)
     run = await _new_run(services, form, chosen)
     acceptance = await services.records.runs.accept(run, key)
     if acceptance.outcome != "accepted":
@@ -270,6 +270,16 @@ async def _new_run(services: Services, form: StartRun, chosen: _Chosen) -> NewRu
     )
 
 
+async def _not_while_recovering(services: Services) -> None:
+    """Raise `ServerUnavailable` SRV061 while Redis is being recovered. One that is away keeps no run from being
+    accepted."""
+    try:
+        await services.live.partition.admit()
+    except ServerUnavailable as why:
+        if why.code == "SRV061":
+            raise
+
+
 async def _start(services: Services, run: NewRun, plan: bytes) -> None:
     """Start an accepted run if that can be done right now; else the supervisor does."""
     try:
@@ -284,16 +294,6 @@ async def _start(services: Services, run: NewRun, plan: bytes) -> None:
 
 
 def no_such_workflow(name: str, version: int | None) -> RequestRefused:
-async def _not_while_recovering(services: Services) -> None:
-    """Raise `ServerUnavailable` SRV061 while Redis is being recovered. One that is away keeps no run from being
-    accepted."""
-    try:
-        await services.live.partition.admit()
-    except ServerUnavailable as why:
-        if why.code == "SRV061":
-            raise
-
-
     """The refusal of a workflow that was never published."""
     told = (
         f"the workflow `{name}` has no version {version}" if version is not None else f"there is no workflow `{name}`"

@@ -324,17 +324,17 @@ CODES: dict[str, Page] = {
         503,
     ),
     "SRV062": Page(
+        "The journal lags behind the run",
+        "What the edits of a run have used is counted in the journal, which has not passed the newest of them in time.",
+        "Nothing was changed.",
+        "See that a supervisor is running and can reach Postgres, and send the request again.",
+        503,
+    ),
     "SRV063": Page(
         "A recovery was overtaken",
         "Redis lost state once more while a supervisor recovered it, or another supervisor has begun to.",
         "What was begun counts for nothing; Redis takes no change until a recovery is done.",
         "None: it is begun again by itself. `pointsman recover` shows how far it has come.",
-        503,
-    ),
-        "The journal lags behind the run",
-        "What the edits of a run have used is counted in the journal, which has not passed the newest of them in time.",
-        "Nothing was changed.",
-        "See that a supervisor is running and can reach Postgres, and send the request again.",
         503,
     ),
     "SRV030": Page(
