@@ -273,9 +273,10 @@ CODES: dict[str, Page] = {
         "Run `pointsman migrate`.",
     ),
     "SRV044": Page(
-        "The database is newer than this release",
-        "A newer release has migrated the database; this one does not know what it would be writing into.",
-        "Nothing was changed; a process that was starting exited with status 3.",
+        "The database is too new for this release",
+        "A newer release has taken away from the database what this one uses. One that has only added to it is no "
+        "obstacle: processes of two releases work side by side.",
+        "Nothing was changed; a process that was starting exited with status 3, one that runs is not ready.",
         "Upgrade this installation.",
     ),
     "SRV045": Page(

@@ -26,10 +26,16 @@ async def test_the_process_is_not_ready_without_redis_and_says_so(room: Room) ->
     assert answered.json()["reasons"]["redis"].startswith("SRV002 ")
 
 
-async def test_a_database_that_was_migrated_by_a_newer_release_is_noticed(room: Room, database: str) -> None:
+async def test_a_database_that_a_newer_release_has_cut_down_is_noticed(room: Room, database: str) -> None:
+    # Given a database that a newer release has added to: no obstacle
     connection = await connect(database, name="test")
-    await connection.execute("INSERT INTO schema_migrations VALUES (9999, '9999_future', 'x')")
+    await connection.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES (9998, '9998_more', 'x')")
+    assert (await room.client.get("/readyz")).status_code == 200
+    # When it takes away what this one uses
+    cut = "INSERT INTO schema_migrations (version, name, checksum, oldest) VALUES (9999, '9999_less', 'x', 9998)"
+    await connection.execute(cut)
     await connection.close()
+    # Then this one is not ready
     answered = await room.client.get("/readyz")
     assert (answered.status_code, answered.json()["reasons"]["postgres"][:6]) == (503, "SRV044")
 

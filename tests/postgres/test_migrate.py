@@ -81,18 +81,48 @@ async def test_a_later_release_applies_only_what_is_missing(postgres_db: str) ->
     assert await migrate(postgres_db, [FIRST, second]) == ["0002_second"]
 
 
-async def test_a_database_newer_than_the_code_is_refused(postgres_db: str) -> None:
-    # Given a database that a newer release has migrated
-    await migrate(postgres_db, [FIRST, Migration(2, "0002_second", "CREATE TABLE second (a int)")])
+async def test_a_database_that_a_newer_release_has_only_added_to_is_used_as_it_is(postgres_db: str) -> None:
+    # Given a database that two newer releases have migrated, the later of which drops what the first made
+    second = Migration(2, "0002_second", "CREATE TABLE second (a int)")
+    third = Migration(3, "0003_third", "-- contract: 0001\nDROP TABLE second")
+    await migrate(postgres_db, [FIRST, second, third])
     before = await catalogue(postgres_db)
-    # Then this release neither migrates it nor starts on it
-    with pytest.raises(ServerUnavailable, match=r"SRV044 .* 0002_second, which a newer release applied"):
+    # Then the release before goes on with it, and changes nothing
+    assert await migrate(postgres_db, [FIRST]) == []
+    connection = await connection_to(postgres_db)
+    await check_schema(connection, [FIRST])
+    await close(connection)
+    assert await catalogue(postgres_db) == before
+
+
+async def test_a_database_from_which_a_newer_release_took_what_is_used_is_refused(postgres_db: str) -> None:
+    # Given a database that a newer release has cut down, for processes that know at least its second migration
+    second = Migration(2, "0002_second", "CREATE TABLE second (a int)")
+    third = Migration(3, "0003_third", "-- contract: 0002\nDROP TABLE first")
+    await migrate(postgres_db, [FIRST, second, third])
+    before = await catalogue(postgres_db)
+    # Then one that does not neither migrates it nor starts on it
+    with pytest.raises(ServerUnavailable, match=r"SRV044 .* 0003_third .* up to 0001, and 0002 is needed"):
         await migrate(postgres_db, [FIRST])
     connection = await connection_to(postgres_db)
     with pytest.raises(ServerUnavailable, match="SRV044"):
         await check_schema(connection, [FIRST])
+    # And one that does goes on
+    await check_schema(connection, [FIRST, second])
     await close(connection)
     assert await catalogue(postgres_db) == before
+
+
+async def test_a_database_of_before_there_were_contracts_is_read_and_migrated(postgres_db: str) -> None:
+    # Given a database whose list of migrations has no column for them
+    await migrate(postgres_db, [FIRST])
+    connection = await connection_to(postgres_db)
+    await connection.execute("ALTER TABLE schema_migrations DROP COLUMN oldest")
+    # When it is looked at, then it is as it should be, and goes on from there
+    await check_schema(connection, [FIRST])
+    await close(connection)
+    second = Migration(2, "0002_second", "CREATE TABLE second (a int)")
+    assert await migrate(postgres_db, [FIRST, second]) == ["0002_second"]
 
 
 async def test_a_migration_that_was_edited_afterwards_is_refused(postgres_db: str) -> None:

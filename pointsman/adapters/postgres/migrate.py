@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection
 
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
+_CONTRACT: Final = re.compile(r"^-- contract: (\d{4})$", re.MULTILINE)
 _LOCK: Final = 0x706F696E7473  # any number, as long as every release uses the same
 
 
@@ -31,6 +32,12 @@ class Migration(NamedTuple):
         """The SHA-256 of the text that was applied."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def oldest(self) -> int:
+        """The oldest schema whose processes can go on beside it; 0, any, unless it takes something away."""
+        found = _CONTRACT.search(self.text)
+        return int(found[1]) if found else 0
+
 
 class Applied(NamedTuple):
     """A migration as the database remembers it."""
@@ -38,6 +45,7 @@ class Applied(NamedTuple):
     version: int
     name: str
     checksum: str
+    oldest: int
 
 
 def directory() -> Path:
@@ -58,7 +66,8 @@ async def migrate(dsn: str, known: Sequence[Migration] | None = None) -> list[st
     Safe to run several times at once: the second waits for the first and then finds nothing to do.
 
     Raises:
-        ServerUnavailable: SRV044 a newer release was here; SRV045 what was applied is not what this release has.
+        ServerUnavailable: SRV044 a newer release took away what this one uses; SRV045 what was applied is not what this
+            release has.
     """
     known = known_migrations() if known is None else known
     connection = await connect(dsn, name="pointsman migrate", settings={"lock_timeout": "0", "statement_timeout": "0"})
@@ -71,7 +80,7 @@ async def migrate(dsn: str, known: Sequence[Migration] | None = None) -> list[st
 
 
 async def check_schema(connection: Connection, known: Sequence[Migration] | None = None) -> None:
-    """Make sure that the database has exactly this release's schema.
+    """Make sure that the database has this release's schema, or what a later one has made of it without taking away.
 
     Raises:
         ServerUnavailable: SRV043 migrations are missing; SRV044 and SRV045 as `migrate`.
@@ -92,12 +101,14 @@ async def check_schema(connection: Connection, known: Sequence[Migration] | None
 async def _apply_missing(connection: Connection, known: Sequence[Migration]) -> list[str]:
     await connection.execute(sql("lock_migrations"), _LOCK, timeout=600)
     await connection.execute(sql("create_migrations_table"))
+    await connection.execute(sql("extend_migrations_table"))
     applied = await _applied(connection)
     _compare(applied, known)
     missing = known[len(applied) :]
     for migration in missing:
         await connection.execute(migration.text, timeout=3600)
-        await connection.execute(sql("record_migration"), migration.version, migration.name, migration.checksum)
+        told = (migration.version, migration.name, migration.checksum, migration.oldest)
+        await connection.execute(sql("record_migration"), *told)
     return [migration.name for migration in missing]
 
 
@@ -106,15 +117,18 @@ async def _applied(connection: Connection) -> list[Applied]:
 
 
 def _compare(applied: Sequence[Applied], known: Sequence[Migration]) -> None:
-    """Refuse a database whose past is not the beginning of this release's list."""
-    if len(applied) > len(known):
-        raise ServerUnavailable(
-            "SRV044",
-            f"the database is at {applied[-1].name}, which a newer release applied; this one knows {len(known)} "
-            "migrations. Nothing was changed. Upgrade this installation.",
-        )
+    """Refuse a database whose past is not the beginning of this release's list, or that a later one has cut down."""
+    ours_last = known[-1].version if known else 0
+    for later in applied[len(known) :]:
+        if later.oldest > ours_last:
+            raise ServerUnavailable(
+                "SRV044",
+                f"a newer release applied {later.name} to the database, which takes away what this one uses: it knows "
+                f"the schema up to {ours_last:04}, and {later.oldest:04} is needed. Nothing was changed. Upgrade this "
+                "installation.",
+            )
     for there, ours in zip(applied, known, strict=False):
-        if there != (ours.version, ours.name, ours.checksum):
+        if there[:3] != (ours.version, ours.name, ours.checksum):
             raise ServerUnavailable(
                 "SRV045",
                 f"the database was migrated by {there.name}, and this release's {ours.name} is not the same text. "

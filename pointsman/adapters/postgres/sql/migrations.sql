@@ -11,11 +11,15 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- name: extend_migrations_table
+ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS oldest integer NOT NULL DEFAULT 0;
+
 -- name: migrations_table_exists
 SELECT to_regclass('schema_migrations') IS NOT NULL;
 
 -- name: applied_migrations
-SELECT version, name, checksum FROM schema_migrations ORDER BY version;
+SELECT version, name, checksum, coalesce((to_jsonb(schema_migrations) ->> 'oldest')::integer, 0) AS oldest
+FROM schema_migrations ORDER BY version;
 
 -- name: record_migration
-INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3);
+INSERT INTO schema_migrations (version, name, checksum, oldest) VALUES ($1, $2, $3, $4);
