@@ -67,6 +67,7 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
         async with asyncio.TaskGroup() as group:
             group.create_task(load.start_all())
             group.create_task(load.edit_for(plan.seconds))
+            group.create_task(load.pause_for(plan.seconds))
             group.create_task(carry_out_all(system, faults, done))
         last = await _settled(sources, load)
         watching.cancel()

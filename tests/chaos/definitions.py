@@ -18,6 +18,8 @@ DELIVERIES: Final = 90
 """Faults cost attempts and workers; however many there were, they must not be what ends a run."""
 
 SPARE: Final = "spare"
+ECHOES: Final = 0.15
+"""Share of the tasks whose result is reported a second time, late, and in another way."""
 
 
 class Draft:
@@ -33,6 +35,8 @@ class Draft:
         """A node for the worker of the harness; its id."""
         fields: Document = {name: config.pop(name) for name in ("loop", "join", "timeout_ms") if name in config}
         told = {"handler": "do", "ms": self.chance.randrange(self._longest_ms), **config}
+        if self.chance.random() < ECHOES:
+            told["again_ms"] = self.chance.randrange(1_500)
         name = f"n{len(self.nodes)}"
         common = {"retry": PATIENT, "max_deliveries": DELIVERIES}
         self.nodes.append({"id": name, "type": TYPE, "config": told, **common, **fields})

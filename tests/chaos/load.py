@@ -22,6 +22,7 @@ class Amount(NamedTuple):
     runs: int
     starts_per_s: float
     edits_per_s: float
+    pauses_per_s: float = 0.0
     least_nodes: int = 10
     longest_ms: int = 100
     """How long a task may take."""
@@ -77,6 +78,31 @@ class Load:
         if answered.status_code not in (201, 409) and answered.status_code < 500:
             raise AssertionError(f"{run}: {answered.text}")
         return answered.status_code == 201
+
+    async def pause_for(self, seconds: float) -> None:
+        """Pause so many runs a second, each for a moment."""
+        chance = Random(f"pauses {self._seed}")
+        async with asyncio.TaskGroup() as group:
+            for number in range(round(seconds * self._amount.pauses_per_s)):
+                group.create_task(self._pause(number, Random(chance.random())))
+
+    async def _pause(self, number: int, chance: Random) -> None:
+        await let_pass(number / self._amount.pauses_per_s)
+        if not self._edited:
+            return
+        run = chance.choice(list(self._edited))
+        await self._commanded(run, "pause")
+        await let_pass(chance.uniform(0, 1))
+        # Whether it is paused is not certain. That it is not for ever must be: either it was resumed, or it has ended.
+        while await self._commanded(run, "resume") not in (200, 409):
+            await let_pass(0.2)
+
+    async def _commanded(self, run: RunId, verb: str) -> int:
+        try:
+            answered = await self._client.post(f"/api/v1/runs/{run}/{verb}")
+        except httpx.HTTPError:
+            return 0
+        return answered.status_code
 
     async def edit_for(self, seconds: float) -> None:
         """Send so many edits a second, whatever becomes of them."""

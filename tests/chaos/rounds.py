@@ -22,7 +22,7 @@ def short_edits(seed: int) -> Round:
 
 def short_everything(seed: int) -> Round:
     """Every fault, and a few editors."""
-    amount = Amount(runs=60, starts_per_s=8, edits_per_s=8, longest_ms=200)
+    amount = Amount(runs=60, starts_per_s=8, edits_per_s=8, pauses_per_s=3, longest_ms=200)
     return Round("everything", seed, 10, amount, 2.5)
 
 
@@ -31,5 +31,5 @@ def long_round(seed: int) -> Round:
     if seed % EDITS_EVERY == 0:
         amount = Amount(runs=500, starts_per_s=100, edits_per_s=50, longest_ms=5_000)
         return Round("edits", seed, 30, amount, 0.5, COORDINATORS, KILLS)
-    amount = Amount(runs=200, starts_per_s=8, edits_per_s=10, longest_ms=400)
+    amount = Amount(runs=200, starts_per_s=8, edits_per_s=10, pauses_per_s=3, longest_ms=400)
     return Round("everything", seed, 30, amount, 2.5)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from pointsman.worker import NonRetryable, Retryable, Task, Worker
 from tests.chaos.ledger import FOLDER, Ledger
@@ -35,6 +41,24 @@ async def do(task: Task) -> Any:
     if config.get("refuses"):
         ledger().write("failed", task, "impossible")
         raise NonRetryable("it cannot be done", type="impossible")
-    output = {"node": task.node_id, "attempt": attempt, "by": os.getpid(), **config.get("gives", {})}
+    output: dict[str, Any] = {"node": task.node_id, "attempt": attempt, "by": os.getpid(), **config.get("gives", {})}
     ledger().write("reported", task, output)
+    if "again_ms" in config:
+        pushing = asyncio.create_task(_push_again(task, output, config["again_ms"]))
+        _pushing.add(pushing)
+        pushing.add_done_callback(_pushing.discard)
     return output
+
+
+_pushing: set[asyncio.Task[None]] = set()
+
+
+async def _push_again(task: Task, output: dict[str, Any], later_ms: int) -> None:
+    """Report a result that is reported anyway once more: on the public list, as any worker may, and late."""
+    told = {"version": "1.0", "job_id": task.job_id, "run_id": task.run_id, "node_id": task.node_id}
+    await let_pass(later_ms / 1000)
+    body = json.dumps({**told, "status": "completed", "result_data": output})
+    redis: Any = Redis.from_url(os.environ["REDIS_URL"])
+    async with redis:
+        with suppress(RedisError, OSError):
+            await redis.rpush("completion_signals", body)
