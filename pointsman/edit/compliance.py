@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pointsman.base.errors import Problem
-from pointsman.base.ids import TokenId, split_token
+from pointsman.base.ids import Millis, TokenId, split_token
 from pointsman.edit.replay import Activation, Replayed
 from pointsman.edit.story import why_not
 from pointsman.protocol.history import EndedPass
@@ -82,9 +82,17 @@ def _dispatched_otherwise(
         if state is None and split_token(token)[0]:
             return None  # it ended in a pass that is open: passes opened later take the edit
         return _objection("EDT024", token, _how_it_differs(activation, again, is_running=state is not None))
-    if again.at > activation.at:
+    if again.at > activation.at and again.when > _began(run, token):
         return _objection("EDT025", token, "would have been dispatched later than it was")
     return None
+
+
+def _began(run: Snapshot, token: TokenId) -> Millis:
+    """When a task was in fact activated: on the plan that the run has by now that may have been possible before."""
+    state, result = run.tokens.get(token), run.results.get(token)
+    if state is not None:
+        return state.activated_at
+    return result.started_at if result is not None and result.started_at is not None else Millis(0)
 
 
 def _differs(one: Activation, other: Activation) -> bool:

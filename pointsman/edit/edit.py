@@ -69,7 +69,7 @@ class Editing:
         if wrong is not None:
             raise ReplayDiverged("EDT090", f"run {run.head.run_id}: replaying its history went another way: {wrong}")
         after = self.after.of(run, history)
-        problems = [*without_effect(old, new, run), *objections(run, before, after, new, self._on_running)]
+        problems = [*without_effect(old, new, run, after.state), *objections(run, before, after, new, self._on_running)]
         if problems:
             raise _refusal(problems)
         restarted = changed_tasks(run, before, after) if self._on_running == "restart" else set()

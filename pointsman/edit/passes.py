@@ -77,6 +77,7 @@ def _conclude(draft: Draft, site: Site, ended: EndedPass, iteration: int) -> Non
     elif "pass_ended" in told:
         conclude_pass(draft, site, token, told["pass_ended"], result)
     elif result.status == "failed":
-        fail(draft, site, token, result.error or ErrorInfo("error"), attempt=result.attempt)
+        error = result.error or ErrorInfo("error")
+        fail(draft, site, token, error, timed_out=error.type == "timeout", attempt=result.attempt)
     else:
         skip_out(draft, site, token, "failed" if result.reason == "upstream_failed" else "dead")

@@ -7,13 +7,13 @@ lost workers and commands are taken as they came, whatever due times a replay wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from pointsman.base.errors import RunError, SignalRejected
-from pointsman.base.ids import Digest, Tip, TokenId, split_token
+from pointsman.base.ids import Digest, Millis, Tip, TokenId, split_token
 from pointsman.edit.passes import assume_pass, left_behind
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.signal import (
@@ -25,6 +25,7 @@ from pointsman.protocol.signal import (
     Resume,
     Signal,
     Skip,
+    TaskLost,
     TimerFired,
     WorkerLost,
 )
@@ -33,12 +34,16 @@ from pointsman.protocol.task import decode_task
 from pointsman.protocol.transition import Transition
 from pointsman.step import Program, advance, opened_by, start, step
 
+_OF_ATTEMPTS: Final = (Completed, Failed, WorkerLost, TaskLost)
+
 
 class Activation(msgspec.Struct, frozen=True):
     """A task as it was first dispatched: what an edit must not change about it."""
 
     at: int
     """How many records had been replayed."""
+    when: Millis
+    """When the last of them came."""
     type: str
     config: bytes
     origin: tuple[str | None, bytes, str | None]
@@ -61,7 +66,12 @@ class Replayed:
                 task = decode_task(dispatch.body)
                 config = msgspec.json.encode(task.config, order="sorted")
                 origin = (task.from_node, bytes(task.payload), task.payload_ref)
-                self.activations[dispatch.token] = Activation(at, task.type, config, origin)
+                self.activations[dispatch.token] = Activation(at, change.at, task.type, config, origin)
+
+    def forget_passes(self, ended: EndedPass) -> None:
+        """Forget what was dispatched in passes up to one that ended: its record tells what came of them, not that."""
+        passes = f"{ended.frame.rpartition('[')[0]}["
+        self.activations = {token: how for token, how in self.activations.items() if not token.startswith(passes)}
 
     def copy(self) -> Replayed:
         """The same, to go on from while this one stays."""
@@ -128,6 +138,8 @@ class Replay:
             done.lost.append(fact.record)
         else:
             advance(done.state, change, Tip(str(number)))
+            if isinstance(fact.record.fact, EndedPass):
+                done.forget_passes(fact.record.fact)
             done.note_dispatches(change, number)
         self._taken.append(fact)
 
@@ -182,7 +194,7 @@ def _as_it_was(record: HistoryRecord, signal: Signal, state: Snapshot, run: Snap
     Facts that no plan can deny: a timer that fired, armed by this plan or not, and the number an attempt had.
     """
     token = state.tokens.get(record.token) if record.token is not None else None
-    if record.token is not None and token is not None and isinstance(signal, Completed | Failed | WorkerLost):
+    if record.token is not None and token is not None and isinstance(signal, _OF_ATTEMPTS):
         state.tokens[record.token] = replace(token, attempt=max(token.attempt, signal.attempt))
     if isinstance(signal, TimerFired):
         due = Timer(signal.generation, record.at)

@@ -8,7 +8,7 @@ it goes by the same rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -20,13 +20,14 @@ from pointsman.base.ids import (
     TokenId,
     is_within,
     parent_frame,
+    pass_frame,
     split_pass,
     split_token,
     token_id,
 )
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.note import Note
-from pointsman.protocol.signal import Completed, Failed, Redrive, Signal, Skip, TimerFired, WorkerLost
+from pointsman.protocol.signal import Completed, Failed, Redrive, Signal, Skip, TaskLost, TimerFired, WorkerLost
 from pointsman.protocol.transition import Transition
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -95,7 +96,7 @@ def token_of(signal: Signal, change: Transition) -> TokenId | None:
     match signal:
         case Completed() | Failed():
             return signal.token or _only_token_of(signal.node, change)
-        case WorkerLost() | Redrive() | Skip():
+        case WorkerLost() | TaskLost() | Redrive() | Skip():
             return signal.token
         case TimerFired():
             return TokenId(signal.timer.partition(":")[2]) or None
@@ -119,9 +120,26 @@ def _written(seq: int, at: Millis, fact: Signal | EndedPass) -> bytes:
 
 
 def _remains(change: Transition, frame: FrameId) -> tuple[TokenId, bytes]:
-    token = token_id(parent_frame(frame), split_pass(frame)[0])
-    notes = tuple(note for note in change.notes if note.frame == frame or token_id(note.frame, note.node) == token)
-    return token, _written(change.seq, change.at, EndedPass(frame, notes))
+    """Of the passes of a loop that ended by one transition, the last stands for all."""
+    (loop, iteration), parent = split_pass(frame), parent_frame(frame)
+    token = token_id(parent, loop)
+    begun = [iteration, *(note.detail for note in change.notes if _is_start(note, token))]
+    last = begun[-1] - 1 if pass_frame(parent, loop, begun[-1]) in change.frames else begun[-1]
+    ended = EndedPass(pass_frame(parent, loop, last), tuple(_told_of(change, token, last)))
+    return token, _written(change.seq, change.at, ended)
+
+
+def _told_of(change: Transition, loop: TokenId, iteration: int) -> Iterator[Note]:
+    """What was told of a pass, and of its loop: but not that other passes began than the one after it."""
+    frame = pass_frame(split_token(loop)[0], split_token(loop)[1], iteration)
+    for note in change.notes:
+        is_of_loop = token_id(note.frame, note.node) == loop
+        if note.frame == frame or (is_of_loop and (not _is_start(note, loop) or note.detail == iteration + 1)):
+            yield note
+
+
+def _is_start(note: Note, loop: TokenId) -> bool:
+    return note.kind == "pass_started" and token_id(note.frame, note.node) == loop
 
 
 def _is_inside(frame: FrameId, ended: Iterable[FrameId]) -> bool:

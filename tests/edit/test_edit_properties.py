@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
+from typing import NamedTuple
 
 import msgspec
-from hypothesis import HealthCheck, assume, event, given, settings
+import pytest
+from hypothesis import assume, event
 from hypothesis import strategies as st
+from jsonpatch import make_patch
 
 from pointsman.base.errors import EditRefused
-from pointsman.edit import OnRunning
-from pointsman.plan import Plan
+from pointsman.base.ids import TokenId
+from pointsman.definition import Document, apply_patch
+from pointsman.definition.merge_patch import is_same
+from pointsman.edit import OnRunning, Replay
+from pointsman.edit.effect import Effect, effect_of, plan_hash
+from pointsman.edit.inverse import inverse
+from pointsman.plan import Plan, encode_plan, plan_digest
+from pointsman.protocol.state import OpenToken, Result
 from pointsman.protocol.transition import Transition
+from pointsman.step import Program
+from tests.support.cases import thousands
 from tests.support.definitions import definitions
 from tests.support.driven import cel
 from tests.support.edited import EditedRun
-from tests.support.random_edits import begun, compiling, drive
+from tests.support.happenings import advance_by, drive, happens
+from tests.support.markings import marking
+from tests.support.random_edits import begun, compiled, edits, lived
 
-CEL = cel()
+DOCUMENTS = definitions(cel(), least=3, nodes=7, depth=2)
 SEEDS = st.integers(0, 2**32)
-# Runs that end before anything can be edited are filtered out; so are edits that do not compile or are refused.
-MANY = settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
+PROGRESS = st.integers(1, 12)
+ON_RUNNING: st.SearchStrategy[OnRunning] = st.sampled_from(["refuse", "cancel", "restart"])
 
 
-def weighed(run: EditedRun, plan: Plan, on_running: OnRunning = "refuse") -> Transition | None:
-    """What an edit would change; None where it is refused. Either way the run must not notice."""
-    before = msgspec.json.encode(run.snapshot)
+class Case(NamedTuple):
+    """A run of a random definition, somewhere on its way."""
+
+    document: Document
+    run: EditedRun
+    order: Random
+    on_running: OnRunning
+
+
+def drawn(data: st.DataObject) -> Case:
+    """A case whose run can be edited still."""
+    document = data.draw(DOCUMENTS, label="document")
+    order = Random(data.draw(SEEDS, label="order"))
+    run = begun(document, data.draw(PROGRESS, label="progress"), order, failing=10, upset=10)
+    assume(not run.snapshot.is_final)
+    return Case(document, run, order, data.draw(ON_RUNNING, label="on_running"))
+
+
+def weighed(
+    run: EditedRun, plan: Plan, on_running: OnRunning = "refuse", before: Replay | None = None
+) -> Transition | None:
+    """What an edit would change; None where it is refused."""
     try:
-        return run.weigh(plan, on_running)
+        return run.weigh(plan, on_running, before)
     except EditRefused as refused:
         event(f"refused: {refused.code}")
         return None
-    finally:
-        assert msgspec.json.encode(run.snapshot) == before, "weighing an edit changed the run"
 
 
 def facts(run: EditedRun) -> dict[str, tuple[str, object]]:
@@ -42,51 +73,171 @@ def facts(run: EditedRun) -> dict[str, tuple[str, object]]:
     return {name: (how.status, how.output) for name, how in brought.items() if name.partition(":")[2] in tasks}
 
 
-@given(st.data())
-@MANY
+def everything(run: EditedRun) -> tuple[object, ...]:
+    """All that is kept of a run."""
+    held = run.held
+    kept = (held.counter, sorted(held.open), dict(held.clock), dict(held.streams), list(held.dispatched))
+    return msgspec.json.encode(run.snapshot), run.history, kept, len(run.events)
+
+
+@thousands
 def test_a_run_that_took_an_edit_reaches_its_end(data: st.DataObject) -> None:
     # Given a run of any plan, somewhere on its way
-    document = data.draw(definitions(CEL, nodes=7, depth=2), label="document")
-    order = Random(data.draw(SEEDS, label="order"))
-    run = begun(document, data.draw(st.integers(0, 12), label="progress"), order, failing=10)
-    assume(not run.snapshot.is_final)
-    on_running: OnRunning = data.draw(st.sampled_from(["refuse", "cancel", "restart"]), label="on_running")
-    # When it takes one edit after another
+    document, run, order, on_running = drawn(data)
+    # When it takes one edit after another while it goes on
     taken = 0
-    for plan in compiling(order, document):
-        if run.snapshot.is_final or weighed(run, plan, on_running) is None:
+    for edited in edits(order, document):
+        if run.snapshot.is_final or weighed(run, edited.plan, on_running) is None:
             continue
         brought = facts(run)
-        run.edit(plan, on_running)
+        run.edit(edited.plan, on_running)
         taken += 1
         assert run.snapshot.is_final or facts(run).items() >= brought.items(), "an edit changed what had been brought"
+        advance_by(run, 2, order, failing=10, upset=10)
     assume(taken)
     event(f"taken: {taken}")
-    # Then it ends, with nothing left open but dead letters that wait for somebody
+    # Then it ends with nothing left open, but for dead letters that wait for somebody
     drive(run, order, failing=10)
-    assert run.snapshot.is_final or set(run.open.values()) == {"parked"}
+    if run.snapshot.is_final:
+        assert (run.held.counter, run.held.streams, run.held.clock) == (0, {}, {})
+    else:
+        assert set(run.open.values()) == {"parked"}
 
 
-@given(st.data())
-@MANY
-def test_when_an_edit_lands_makes_no_difference(data: st.DataObject) -> None:
-    # Given two runs of one plan, one further on its way than the other
-    document = data.draw(definitions(CEL, nodes=7, depth=0, failures=False), label="document")
-    assume(not any(node.get("join") not in (None, "all") for node in document["nodes"]))
-    seed = data.draw(SEEDS, label="order")
-    sooner, later = data.draw(st.integers(0, 4), label="sooner"), data.draw(st.integers(1, 6), label="later")
-    plans = compiling(Random(seed), document)
-    early, late = begun(document, sooner, Random(seed)), begun(document, sooner + later, Random(seed))
-    # When both take the same edit and go on to their end
-    plan = next((plan for plan in plans if weighed(early, plan) and weighed(late, plan)), None)
-    assume(plan is not None and not late.snapshot.is_final)
+@thousands
+def test_signals_before_an_edit_or_behind_it_lead_to_the_same_place(data: st.DataObject) -> None:
+    # Given a run, and another that stands where this one has been
+    document, order = data.draw(DOCUMENTS, label="document"), Random(data.draw(SEEDS, label="order"))
+    last, happened = lived(document, data.draw(PROGRESS, label="progress"), order, failing=10, upset=10)
+    assume(happened and not last.snapshot.is_final)
+    since = max(0, len(happened) - data.draw(st.integers(1, 6), label="since"))
+    first = EditedRun(compiled(document))
+    for what in happened[:since]:
+        happens(first, what)
+    # A pass that has ended keeps the plan it had; what a pause holds back, it holds back only from then on.
+    assume(all(what.kind != "paused" for what in happened[since:]))
+    assume(first.snapshot.head.passes_made == last.snapshot.head.passes_made)
+    assume(first.snapshot.frames.keys() == last.snapshot.frames.keys())
+    plans = (edited.plan for edited in edits(order, document))
+    plan = next((plan for plan in plans if weighed(first, plan) and weighed(last, plan)), None)
+    assume(plan is not None)
     assert plan is not None
-    for run in (early, late):
-        run.edit(plan)
-        drive(run, Random(seed))
-    # Then they ended the same
-    assert early.status == late.status
-    if early.status == "COMPLETED":
-        # A run that failed fast has cancelled what happened to be out at that moment.
-        assert early.ended == late.ended
-        assert facts(early) == facts(late)
+    # When the one is edited behind all that, and the other before it happens there too
+    last.edit(plan)
+    first.edit(plan)
+    for what in happened[since:]:
+        assume(happens(first, what))
+    # Then they stand at the same place again, and come to the same end
+    assert marking(first) == marking(last)
+    for run in (first, last):
+        drive(run, Random(0))
+    assert marking(first) == marking(last)
+
+
+@thousands
+def test_an_edit_on_which_nothing_rests_is_taken_back_whole(data: st.DataObject) -> None:
+    # Given a run, and an edit of its future: it hands nothing to a worker, passes no node, ends nothing
+    document, run, order, _ = drawn(data)
+    stands = marking(run)
+    edited = next((edited for edited in edits(order, document) if is_ahead(run, weighed(run, edited.plan))), None)
+    assume(edited is not None)
+    assert edited is not None
+    operations = make_patch(document, edited.document).patch
+    assume(operations)
+    run.edit(edited.plan)
+    # When it is taken back
+    reverted = apply_patch(edited.document, inverse(document, operations))
+    run.edit(compiled(reverted))
+    # Then definition, plan and marking are what they were
+    assert is_same(reverted, document)
+    assert run.program.plan == compiled(document)
+    assert marking(run) == stands
+
+
+def is_ahead(run: EditedRun, change: Transition | None) -> bool:
+    """Whether an edit would be taken, and nothing comes of it yet but skips, waits and what is held back."""
+    if change is None or change.status is not None or change.dispatches:
+        return False
+    # Not even that a node is passed, or taken from a worker who had it: of that, a trace stays.
+    before = {token for token, result in run.snapshot.results.items() if result.status in ("completed", "failed")}
+    return before >= {token for token, result in change.ended.items() if result.status != "skipped"}
+
+
+class Before(NamedTuple):
+    """What there was of a run before an edit."""
+
+    tokens: dict[TokenId, OpenToken]
+    results: dict[TokenId, Result]
+    out: dict[TokenId, int]
+    """The attempts that were on the streams."""
+
+    @classmethod
+    def of(cls, run: EditedRun) -> Before:
+        """What there is."""
+        return cls(dict(run.snapshot.tokens), dict(run.snapshot.results), attempts(run))
+
+
+def attempts(run: EditedRun) -> dict[TokenId, int]:
+    """The attempts that are on the streams."""
+    return {token: task.attempt for token, task in run.held.streams.items()}
+
+
+def assert_came_true(told: Effect, before: Before, run: EditedRun) -> None:
+    """What became of a run, its streams included, is what was told."""
+    after = run.snapshot
+    assert {name: after.tokens[name].state for name in after.tokens.keys() - before.tokens.keys()} == {
+        name: how for name, how in told.fired.items() if how not in ("completed", "failed")
+    }
+    assert before.tokens.keys() - after.tokens.keys() == {*told.cancelled} | {
+        token for token in told.skipped if token in before.tokens
+    }
+    put_out = {token for token, attempt in attempts(run).items() if before.out.get(token) != attempt}
+    fired = {token for token, how in told.fired.items() if how == "dispatched"}
+    assert put_out == fired | {token for token in told.restarted if after.tokens[token].state == "dispatched"}
+    now = {token for token, result in after.results.items() if result.status == "skipped"}
+    was = {token for token, result in before.results.items() if result.status == "skipped"}
+    assert now - was == {*told.skipped}
+    assert (told.status or "RUNNING") == (run.status if run.snapshot.is_final else "RUNNING")
+
+
+@thousands
+def test_what_a_preview_tells_is_what_comes_of_the_edit(data: st.DataObject) -> None:
+    # Given a run, and the preview of an edit that it would take
+    document, run, order, on_running = drawn(data)
+    found = ((edited.plan, weighed(run, edited.plan, on_running)) for edited in edits(order, document))
+    plan, change = next(((plan, change) for plan, change in found if change is not None), (None, None))
+    assume(plan is not None)
+    assert plan is not None
+    assert change is not None
+    told, digest = effect_of(run.program, Program(plan, cel()), run.snapshot, change), plan_digest(encode_plan(plan))
+    # When it lands later, behind transitions that touch no token
+    before = Before.of(run)
+    run.now += 5_000
+    run.snapshot.head.seq += 7
+    committed = run.weigh(plan, on_running)
+    again = effect_of(run.program, Program(plan, cel()), run.snapshot, committed)
+    run.snapshot.head.seq -= 7
+    run.edit(plan, on_running)
+    # Then it has the hash of the preview, and that is what becomes of the run
+    assert plan_hash(digest, again) == plan_hash(digest, told)
+    assert_came_true(told, before, run)
+
+
+@thousands
+def test_an_edit_that_is_refused_changes_nothing(data: st.DataObject) -> None:
+    # Given a run, an editor who has looked at it before, and an edit that is refused for what has happened
+    document, run, order, on_running = drawn(data)
+    stands, text, kept = everything(run), json.dumps(document), Replay(run.program)
+    found = ((edited, weighed(run, edited.plan, on_running, kept)) for edited in edits(order, document))
+    refused = next((edited for edited, change in found if change is None), None)
+    assume(refused is not None)
+    assert refused is not None
+    # Then the run is as it was, and what the editor knows of it is right
+    assert everything(run) == stands
+    assert weighed(run, run.program.plan, "refuse", kept) == weighed(run, run.program.plan)
+    # When another is refused for its last operation
+    wrong = [*make_patch(document, refused.document).patch, {"op": "remove", "path": "/nodes/nobody"}]
+    with pytest.raises(EditRefused):
+        apply_patch(document, wrong)
+    # Then the definition is as it was
+    assert json.dumps(document) == text

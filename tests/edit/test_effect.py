@@ -1,23 +1,15 @@
-"""The effect of an edit: told from its transition, and the same whenever it is worked out."""
+"""The effect of an edit, told from its transition."""
 
 from __future__ import annotations
 
-from random import Random
-
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-
-from pointsman.base.errors import EditRefused
-from pointsman.base.ids import Digest, EdgeId, Millis
+from pointsman.base.ids import Digest, EdgeId
 from pointsman.edit import OnRunning
 from pointsman.edit.effect import Effect, Waiting, effect_of, plan_hash
-from pointsman.plan import Edge, Node, Plan, encode_plan, plan_digest
+from pointsman.plan import Edge, Node, Plan
 from pointsman.step import Program
-from tests.support.definitions import definitions
 from tests.support.driven import cel, token
 from tests.support.edited import EditedRun
 from tests.support.plans import control, edge, looping, plan, task
-from tests.support.random_edits import begun, compiling
 
 LINE: tuple[Node | str, ...] = (task("a"), task("b"), "a->b")
 
@@ -124,33 +116,3 @@ def test_the_hash_names_plan_and_effect_and_nothing_else() -> None:
     assert plan_hash(one, fired) == plan_hash(one, Effect(fired=reordered))
     others = [plan_hash(other, fired), plan_hash(one, Effect()), plan_hash(one, Effect(cancelled=(token("a"),)))]
     assert len({plan_hash(one, fired), *others}) == 4
-
-
-@given(st.data())
-@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow], deadline=None)
-def test_a_preview_and_its_commit_have_one_hash_whenever_they_are_made(data: st.DataObject) -> None:
-    # Given a run somewhere on its way, and an edit that it would take
-    document = data.draw(definitions(cel(), nodes=7, depth=2))
-    order = Random(data.draw(st.integers(0, 2**32)))
-    run = begun(document, data.draw(st.integers(0, 8)), order, failing=10)
-    assume(not run.snapshot.is_final)
-    on_running: OnRunning = data.draw(st.sampled_from(["refuse", "cancel", "restart"]))
-    for wanted in compiling(order, document):
-        try:
-            previewed = effect(run, wanted, on_running)
-        except EditRefused:
-            continue
-        # When it lands later, after a transition that touches no token
-        digest, before = plan_digest(encode_plan(wanted)), set(run.snapshot.tokens)
-        run.now = Millis(run.now + 5_000)
-        run.snapshot.head.seq += 7
-        committed = effect(run, wanted, on_running)
-        run.snapshot.head.seq -= 7
-        # Then it is the same effect, and that is what becomes of the run
-        assert plan_hash(digest, committed) == plan_hash(digest, previewed)
-        run.edit(wanted, on_running)
-        assert set(run.snapshot.tokens) - before == {
-            name for name, state in previewed.fired.items() if state not in ("completed", "failed")
-        }
-        assert before - set(run.snapshot.tokens) >= set(previewed.cancelled)
-        break

@@ -15,8 +15,9 @@ from pointsman.step import Program
 from tests.support.definitions import definitions
 from tests.support.driven import cel
 from tests.support.edited import EditedRun
+from tests.support.happenings import advance_by
 from tests.support.plans import edge, looping, plan, task
-from tests.support.random_edits import advance_by, begun, compiled, compiling
+from tests.support.random_edits import begun, compiled, compiling
 
 SEEDS = st.integers(0, 2**32)
 

@@ -18,7 +18,7 @@ WANTED = {
     "change its timeout": (YES, YES, YES, YES, "EDT027", "EDT027"),
     "change its metadata": (YES, YES, YES, YES, "EDT027", "EDT027"),
     "change its join": (YES, YES, YES, YES, YES, YES),
-    "remove it": (YES, YES, YES, CANCEL, "EDT028", "EDT028"),
+    "remove it": (YES, YES, YES, CANCEL, "EDT028", YES),
     "add an edge into it": (YES, YES, YES, CANCEL, "EDT021", YES),
     "add an edge out of it": (YES, YES, YES, YES, YES, YES),
     "lead another way into it": (YES, YES, YES, CANCEL, "EDT021", YES),

@@ -23,7 +23,8 @@ from tests.rights.tokens import a_grant, limited
 from tests.support.definitions import CONDITIONS, definitions
 from tests.support.driven import cel
 from tests.support.edited import EditedRun
-from tests.support.random_edits import compiled, compiling, drive
+from tests.support.happenings import drive
+from tests.support.random_edits import compiled, compiling
 
 KEYS = KeyPair()
 NOW = Millis(1_900_000_000_000)

@@ -22,6 +22,8 @@ CONDITIONS: Final = ("output.x > 0", "output.x > 1", "output.x == 3", "output.x 
 TYPES: Final = ("function", "http", "agent")
 PASS_THROUGH: Final = ("parallel", "conditional", "join")
 
+_ONE_IN_FOUR: Final = st.integers(0, 3)
+
 Document = dict[str, Any]
 
 
@@ -39,6 +41,7 @@ def definitions(
     engine: Engine,
     *,
     nodes: int = 10,
+    least: int = 1,
     depth: int = 2,
     passes: int = 3,
     control: bool = True,
@@ -52,6 +55,7 @@ def definitions(
         draw: Given by Hypothesis.
         engine: The CEL engine to compile it with.
         nodes: About how many nodes at most; each loop may add one.
+        least: And at least.
         depth: How deep loops may nest; 0: no loops.
         passes: `max_iterations` at most.
         control: Whether there are control nodes. Any node can close a loop, all the same.
@@ -59,7 +63,7 @@ def definitions(
         references: Whether configs read earlier nodes, always asking first whether they are there.
         spellings: Whether the same things are said in other ways too: `branch`, `condition`, `break_path`.
     """
-    drawing = _Drawing(draw, draw(st.integers(1, nodes)), passes, control, failures)
+    drawing = _Drawing(draw, draw(st.integers(least, nodes)), passes, control, failures)
     drawing.region(depth, is_body=False)
     drawing.decorate()
     if references:
@@ -87,7 +91,7 @@ class _Drawing:
         return document
 
     def chance(self) -> bool:
-        return self.draw(st.integers(0, 3)) == 3
+        return self.draw(_ONE_IN_FOUR) == 3
 
     # -- the graph
 

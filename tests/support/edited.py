@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pointsman.base.ids import Digest, Millis
-from pointsman.edit import OnRunning, edit
+from pointsman.edit import Editing, OnRunning, Replay, edit
 from pointsman.plan import Plan, encode_plan, plan_digest
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.transition import Patch, Sealed, Transition, seal
@@ -26,13 +26,18 @@ class EditedRun(Run):
         """What the editor replays."""
         return read_history(RUN, self._history)
 
-    def weigh(self, plan: Plan, on_running: OnRunning = "refuse") -> Transition:
-        """What giving the run another plan would change. Raises as `edit` does."""
+    def weigh(self, plan: Plan, on_running: OnRunning = "refuse", before: Replay | None = None) -> Transition:
+        """What giving the run another plan would change. Raises as `edit` does.
+
+        `before` is a replay on the plan it has, kept from looking at the run earlier.
+        """
         digest = plan_digest(encode_plan(plan))
         head = self.snapshot.head
         patch = Patch(head.revision + 1, digest, Digest("e" * 64), head.definition)
-        new = Program(plan, cel())
-        return edit(self.program, new, self.snapshot, self.history, patch, Millis(self.now), on_running)
+        new, now = Program(plan, cel()), Millis(self.now)
+        if before is None:
+            return edit(self.program, new, self.snapshot, self.history, patch, now, on_running)
+        return Editing(before, Replay(new), on_running).weigh(self.snapshot, self.history, patch, now)
 
     def edit(self, plan: Plan, on_running: OnRunning = "refuse") -> Transition:
         """Give the run another plan."""

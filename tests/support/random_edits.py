@@ -1,34 +1,45 @@
-"""Random edits of random definitions, and runs of them driven to their end by a fixed rule."""
+"""Random edits of random definitions, and runs of them some way on."""
 
 from __future__ import annotations
 
-import zlib
+import json
+from collections.abc import Iterator
 from contextlib import suppress
-from copy import deepcopy
+from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from pointsman.base.errors import InvalidDefinition
 from pointsman.compile import compile_source
 from pointsman.plan import Plan
-from pointsman.protocol.output import inline
-from pointsman.protocol.signal import Completed, Failed
 from tests.support.definitions import CONDITIONS, Document
-from tests.support.driven import RUN, cel
+from tests.support.driven import cel
 from tests.support.edited import EditedRun
+from tests.support.happenings import Happening, advance_by
 
-MOST_SIGNALS = 400
 TRIES = 6
+
+
+class Edited(NamedTuple):
+    """A definition after an edit; it compiles."""
+
+    document: Document
+    plan: Plan
 
 
 def compiled(document: Document) -> Plan:
     """The plan of a definition. Raises `InvalidDefinition`."""
-    return compile_source(document, cel(), name="random")[1].plan
+    return _compiled(json.dumps(document))
+
+
+@lru_cache(maxsize=16)
+def _compiled(text: str) -> Plan:
+    return compile_source(json.loads(text), cel(), name="random")[1].plan
 
 
 def additions(chance: Random, document: Document) -> Document:
     """The document with one or two nodes and a few edges more; it need not compile."""
-    edited = deepcopy(document)
+    edited = _copy(document)
     for number in range(chance.randint(1, 2)):
         name = f"added{number}"
         names = [node["id"] for node in edited["nodes"]]
@@ -42,11 +53,16 @@ def additions(chance: Random, document: Document) -> Document:
 
 def changes(chance: Random, document: Document) -> Document:
     """The document with one to three changes of any kind; it need not compile."""
-    edited = additions(chance, document) if chance.random() < 0.5 else deepcopy(document)
+    edited = additions(chance, document) if chance.random() < 0.5 else _copy(document)
     edited.setdefault("edges", [])
     for _ in range(chance.randint(1, 3) if len(edited["nodes"]) > 3 else 0):
         _CHANGES[chance.choice(sorted(_CHANGES))](chance, edited)
     return edited
+
+
+def _copy(document: Document) -> Document:
+    copied: Document = json.loads(json.dumps(document))
+    return copied
 
 
 def _remove_node(chance: Random, edited: Document) -> None:
@@ -107,61 +123,33 @@ _CHANGES = {
 }
 
 
-def begun(document: Document, progress: int, order: Random, *, failing: int = 0) -> EditedRun:
-    """A run of a definition some way on, but not at its end if that can be helped."""
+def lived(
+    document: Document, progress: int, order: Random, *, failing: int = 0, upset: int = 0
+) -> tuple[EditedRun, list[Happening]]:
+    """A run of a definition some way on, but not at its end if that can be helped; and what has happened to it."""
     plan, state = compiled(document), order.getstate()
     while True:
         order.setstate(state)
         run = EditedRun(plan)
-        advance_by(run, progress, order, failing=failing)
-        if not run.snapshot.is_final or not progress:
-            return run
-        progress //= 2
+        happened = advance_by(run, progress, order, failing=failing, upset=upset)
+        if not run.snapshot.is_final or not happened:
+            return run, happened
+        progress = len(happened) - 1
+
+
+def begun(document: Document, progress: int, order: Random, *, failing: int = 0, upset: int = 0) -> EditedRun:
+    """The run alone."""
+    return lived(document, progress, order, failing=failing, upset=upset)[0]
+
+
+def edits(chance: Random, document: Document) -> Iterator[Edited]:
+    """Edits of a definition that compile, found by trying."""
+    for _ in range(TRIES):
+        with suppress(InvalidDefinition):
+            changed = changes(chance, document)
+            yield Edited(changed, compiled(changed))
 
 
 def compiling(chance: Random, document: Document) -> list[Plan]:
-    """Edits of a definition that compile, found by trying."""
-    found = []
-    for _ in range(TRIES):
-        with suppress(InvalidDefinition):
-            found.append(compiled(changes(chance, document)))
-    return found
-
-
-def answer(token: str) -> dict[str, int]:
-    """What the worker of a token answers, whenever it is asked."""
-    return {"x": zlib.crc32(token.encode()) % 4}
-
-
-def advance_by(run: EditedRun, signals: int, order: Random, *, failing: int = 0) -> int:
-    """Take up to so many signals, each chosen by `order` among what can happen; how many there were.
-
-    `failing` per cent of the attempts fail, always the same ones.
-    """
-    for taken in range(signals):
-        if not _advance(run, order, failing):
-            return taken
-    return signals
-
-
-def drive(run: EditedRun, order: Random, *, failing: int = 0) -> None:
-    """Drive a run to its end."""
-    taken = advance_by(run, MOST_SIGNALS, order, failing=failing)
-    assert taken < MOST_SIGNALS, f"{run.open} after {taken} signals"
-
-
-def _advance(run: EditedRun, order: Random, failing: int) -> bool:
-    out: list[Any] = sorted(name for name, state in run.snapshot.tokens.items() if state.state == "dispatched")
-    clock = sorted(run.clock)
-    if out and (not clock or failing == 0 or order.random() < 0.9):
-        token = order.choice(out)
-        attempt = run.snapshot.tokens[token].attempt
-        if zlib.crc32(f"{token}#{attempt}".encode()) % 100 < failing:
-            run.take(Failed(RUN, token, attempt, "boom"))
-        else:
-            run.take(Completed(RUN, token, attempt, inline(answer(token))))
-        return True
-    if clock:
-        run.fire(order.choice(clock))
-        return True
-    return False
+    """The plans of some edits of a definition."""
+    return [edited.plan for edited in edits(chance, document)]

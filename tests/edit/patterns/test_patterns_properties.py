@@ -20,7 +20,8 @@ from pointsman.plan import Edge, Plan
 from tests.edit.patterns.random_requests import requests
 from tests.support.definitions import Document, definitions
 from tests.support.driven import cel
-from tests.support.random_edits import begun, compiled, drive
+from tests.support.happenings import drive
+from tests.support.random_edits import begun, compiled
 
 CEL = cel()
 SEEDS = st.integers(0, 2**32)
