@@ -8,6 +8,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
+import typer
 from typer.models import ArgumentInfo
 
 from pointsman.cli.app import make_app
@@ -47,11 +48,19 @@ def command_page() -> str:
     lines += ["", "`coordinator`, `supervisor`, `api` and `worker` become that process and end with its own codes:", ""]
     lines += ["| code | meaning |", "| --- | --- |"]
     lines += [f"| {code.value} | {PROCESSES[code]} |" for code in Exit]
-    for command in make_app().registered_commands:
-        assert command.callback is not None, "a command does something"
-        lines += ["", f"## pointsman {command.name}", "", inspect.cleandoc(command.callback.__doc__ or ""), ""]
-        lines += _usage(f"pointsman {command.name}", command.callback)
+    for name, command in _commands(make_app(), "pointsman"):
+        lines += ["", f"## {name}", "", inspect.cleandoc(command.__doc__ or ""), "", *_usage(name, command)]
     return "\n".join(lines) + "\n"
+
+
+def _commands(app: typer.Typer, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Each command with all its words; those of groups come last."""
+    for command in app.registered_commands:
+        assert command.callback is not None, "a command does something"
+        yield f"{name} {command.name}", command.callback
+    for group in app.registered_groups:
+        assert group.typer_instance is not None, "a group has commands"
+        yield from _commands(group.typer_instance, f"{name} {group.typer_instance.info.name}")
 
 
 def _usage(name: str, command: Callable[..., Any]) -> Iterator[str]:

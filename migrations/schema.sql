@@ -326,7 +326,7 @@ CREATE INDEX dead_letters_parked ON dead_letters (run_id, token) WHERE is_parked
 
 -- Open runs that nothing will move, as the supervisor last saw it. A table of its own: the rows of runs are written often.
 CREATE TABLE stuck_runs (
-    run_id run_id_text PRIMARY KEY REFERENCES runs (run_id),
+    run_id run_id_text PRIMARY KEY REFERENCES runs (run_id) ON DELETE CASCADE,
     reason text NOT NULL,
     found_at bigint NOT NULL DEFAULT unix_millis(),
     CONSTRAINT stuck_runs_say_why CHECK (reason <> '')

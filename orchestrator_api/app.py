@@ -24,6 +24,7 @@ from orchestrator_api import (
     runs,
     schema,
     tags,
+    task_types,
     workflows,
 )
 from orchestrator_api.access import Access
@@ -50,7 +51,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
     written = (workflows, tags, runs, commands, patches, edits, promote, fleet, edit_tokens)
-    for module in (*written, dead_letters, redrive, events, schema, health):
+    for module in (*written, dead_letters, redrive, task_types, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)

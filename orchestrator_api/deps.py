@@ -34,9 +34,11 @@ from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.patches import Patches, RefusedPatch, TakenPatch
 from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.postgres.stuck_runs import StuckRuns
 from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
+from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.rejected_source import PushedSignals
@@ -99,6 +101,7 @@ class Records(NamedTuple):
     runs: Runs
     patches: Patches
     letters: PostgresDeadLetters
+    stuck: StuckRuns
     fleet: FleetEdits
     keys: IdempotencyKeys
     journal: PostgresJournal
@@ -117,6 +120,7 @@ class Live(NamedTuple):
     executor: Executor
     taken: RedisTaken
     pushed: PushedSignals
+    backlog: RedisBacklog
     congestion: RedisCongestion
 
     async def check(self) -> None:
@@ -234,6 +238,7 @@ class Services:
                     Runs(pool),
                     Patches(pool),
                     PostgresDeadLetters(pool),
+                    StuckRuns(pool),
                     FleetEdits(pool),
                     IdempotencyKeys(pool),
                     PostgresJournal(pool),
@@ -255,6 +260,7 @@ class Services:
                 Executor(store, Programs(store), self.blobs, limit),
                 RedisTaken(partition),
                 PushedSignals(partition),
+                RedisBacklog(partition),
                 RedisCongestion(partition),
             )
         finally:

@@ -64,8 +64,8 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     at: Millis
     type: str
-    """What caused it: start, completed, failed, timer, worker_lost, continue, pause, resume, cancel, redrive, skip,
-    patch."""
+    """What caused it: start, completed, failed, timer, worker_lost, task_lost, continue, pause, resume, cancel,
+    redrive, skip or patch."""
     status: RunStatus | None = None
     """The run's new status, where it changed."""
     nodes: tuple[NodeEvent, ...] = ()

@@ -27,6 +27,7 @@ from orchestrator_api.redrive import RedriveForm, RedriveManyForm, RedrivenMany
 from orchestrator_api.runs import AcceptedRun, RunPage, StartRun
 from orchestrator_api.schema import ErrorPage
 from orchestrator_api.tags import MovedTag, Tag, TagForm, TagHistory, TagPage, TagReason
+from orchestrator_api.task_types import TaskTypes
 from orchestrator_api.view import RunView
 from orchestrator_api.workflows import PublishedWorkflow, VersionPage, WorkflowDocument, WorkflowPage
 from pointsman.definition import Definition
@@ -60,6 +61,7 @@ ANSWERS: Final = (
     Tag,
     TagHistory,
     TagPage,
+    TaskTypes,
     VersionPage,
     WorkflowDocument,
     WorkflowPage,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final, NamedTuple
 
 from orchestrator_api.deps import Records, Services
@@ -54,6 +55,17 @@ async def taken(services: Services, run: Snapshot) -> frozenset[TokenId]:
         return await services.live.taken.of(run.head.run_id, out)
     except ServerUnavailable:
         return frozenset()
+
+
+async def waiting_for_worker(services: Services, run: Snapshot, held: Set[TokenId]) -> tuple[str, ...]:
+    """The types of a run's tasks that no worker has, and that none serves; none where Redis cannot be asked."""
+    wanted = {state.type for token, state in run.tokens.items() if state.state == "dispatched" and token not in held}
+    if not wanted:
+        return ()
+    try:
+        return tuple(sorted(await services.live.backlog.unserved(wanted)))
+    except ServerUnavailable:
+        return ()
 
 
 async def _live(services: Services, run_id: RunId) -> Snapshot | None:

@@ -21,7 +21,7 @@ from orchestrator_api.idempotency import HEADER, REPLAYED, key_reused, keyed
 from orchestrator_api.ids import new_run_id
 from orchestrator_api.paths import TAG, Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
-from orchestrator_api.reading import current, taken
+from orchestrator_api.reading import current, taken, waiting_for_worker
 from orchestrator_api.revisions import at, revisions
 from orchestrator_api.room import must_have_room
 from orchestrator_api.view import RunView, view_of
@@ -72,6 +72,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     created_at: Millis
     started_at: Millis | None
     ended_at: Millis | None
+    stuck: str | None
+    """Why nothing will move it, as the supervisor has found; null otherwise."""
 
 
 class AcceptedRun(msgspec.Struct, frozen=True):
@@ -151,6 +153,7 @@ async def list_runs(
     services: Api,
     status: Annotated[RunStatus | None, Query(description="Only runs of this status.")] = None,
     workflow: Annotated[str | None, Query(max_length=200, description="Only runs of this workflow.")] = None,
+    stuck: Annotated[bool, Query(description="Only open runs that nothing will move.")] = False,
     cursor: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
     limit: Limit = 50,
 ) -> Response:
@@ -158,10 +161,17 @@ async def list_runs(
     after = _cursor(cursor) if cursor is not None else NEWEST
     if workflow is not None and "\0" in workflow:
         raise refusal(Problem("API006", "/query/workflow", "a name holds no NUL."))
-    rows = await services.records.runs.page(status=status, workflow=workflow, after=after, limit=limit + 1)
+    records = services.records
+    if stuck and status is not None:
+        raise refusal(Problem("API006", "/query/stuck", "a run that is stuck is RUNNING; leave `status` out."))
+    if stuck:
+        rows = await records.stuck.page(workflow=workflow, after=after, limit=limit + 1)
+    else:
+        rows = await records.runs.page(status=status, workflow=workflow, after=after, limit=limit + 1)
     shown = rows[:limit]
+    reasons = await records.stuck.reasons([row.run_id for row in shown])
     following = _spelled(shown[-1]) if len(rows) > limit else None
-    return answer(RunPage(tuple(map(_summary, shown)), following))
+    return answer(RunPage(tuple(_summary(row, reasons.get(row.run_id)) for row in shown), following))
 
 
 @router.get(
@@ -173,8 +183,12 @@ async def get_run(run_id: RunPath, services: Api) -> Response:
     """The run as it is now: an open one from Redis, a final one from its journal."""
     row, run = await current(services, run_id)
     plan = (await services.records.plans.get(run.head.plan)).plan
-    view = view_of(run, plan, row.version, row.started_at, await taken(services, run), row.tag)
-    return answer(view, headers=etag(run.head.revision))
+    held = await taken(services, run)
+    view = view_of(run, plan, row.version, row.started_at, held, row.tag)
+    stuck = (await services.records.stuck.reasons([run_id])).get(run_id)
+    unserved = await waiting_for_worker(services, run, held)
+    shown = msgspec.structs.replace(view, stuck=stuck, waiting_for_worker=unserved)
+    return answer(shown, headers=etag(run.head.revision))
 
 
 @router.get(
@@ -324,7 +338,7 @@ def _accepted(row: RunRow, warnings: tuple[Problem, ...], headers: dict[str, str
     return answer(accepted, 201, {"Location": f"/api/v1/runs/{row.run_id}", **headers})
 
 
-def _summary(row: RunRow) -> RunSummary:
+def _summary(row: RunRow, stuck: str | None) -> RunSummary:
     return RunSummary(
         row.run_id,
         row.workflow,
@@ -336,6 +350,7 @@ def _summary(row: RunRow) -> RunSummary:
         row.created_at,
         row.started_at,
         row.ended_at,
+        stuck,
     )
 
 

@@ -65,6 +65,10 @@ class RunView(msgspec.Struct, frozen=True):
     created_at: Millis
     started_at: Millis | None
     ended_at: Millis | None
+    stuck: str | None = None
+    """Why nothing will move it, as the supervisor has found; null otherwise. `POST …/repair` sets it right."""
+    waiting_for_worker: tuple[str, ...] = ()
+    """Types of its tasks that wait, and that no worker serves."""
 
 
 def view_of(

@@ -73,6 +73,7 @@ class Metrics:
             "archive_failures", "Finished runs that could not be archived, and so were not removed."
         )
         self.runs_reconciled = self._counter("runs_reconciled", "Runs started for whoever accepted them and died.")
+        self.tasks_lost = self._counter("tasks_lost", "Tasks that were gone from their streams, and handed out again.")
         self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
 
         self.http_requests = self._counter(

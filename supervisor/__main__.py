@@ -16,6 +16,7 @@ from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.runs import Runs
+from pointsman.adapters.postgres.stuck_runs import StuckRuns
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -89,6 +90,16 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     reconcile = Reconcile(
         index, Documents(pool), executor, store.now, drain, metrics, interval_ms=own.reconcile_interval_ms
     )
+    stuck = Stuck(
+        RedisPulses(partition),
+        index,
+        StuckRuns(pool),
+        PushedSignals(partition),
+        store.now,
+        drain,
+        metrics,
+        stuck_after_ms=own.stuck_after_ms,
+    )
     clearing = Clearing(PostgresRetention(pool), store, None, drain, metrics, keep_ms=settings.retention.days * DAY_MS)
     return {
         **({"retention": clearing.run} if settings.retention.days else {}),
@@ -99,7 +110,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         "rejected": RejectedSignals(
             RedisRejectedSource(partition), PostgresDeadLetters(pool), drain, metrics, service.crasher
         ).run,
-        "stuck": Stuck(store, index, drain, metrics, stuck_after_ms=own.stuck_after_ms).run,
+        "stuck": stuck.run,
         "memory": MemoryAlarm(RedisCongestion(partition), drain, metrics, service.health).run,
         "backlog": BacklogGauges(RedisBacklog(partition), drain, metrics).run,
     }

@@ -49,12 +49,6 @@ CODES: dict[str, Page] = {
         "The process did not start.",
         "Raise POINTSMAN_COORDINATOR_CLAIM_IDLE_MS or lower POINTSMAN_GRACE_PERIOD_MS.",
     ),
-    "CFG006": Page(
-        "Runs are reported as stuck too early",
-        "A run would be reported as stuck before the signal it waits for could be claimed from a dead coordinator.",
-        "The process did not start.",
-        "Raise POINTSMAN_SUPERVISOR_STUCK_AFTER_MS or lower POINTSMAN_COORDINATOR_CLAIM_IDLE_MS.",
-    ),
     "CFG007": Page(
         "Heartbeats are too rare for the lease",
         "A worker's lease lasts less than two heartbeats.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from importlib.metadata import version
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pointsman.base.errors import PointsmanError
-from pointsman.cli import bring_up, definitions, demo, dev, doctor, edits, runs, tags, watch
+from pointsman.cli import bring_up, dead_letters, definitions, demo, dev, doctor, edits, runs, tags, task_types, watch
 from pointsman.cli.exits import ExitCode, exit_code
 from pointsman.cli.output import Output
 
@@ -37,7 +37,18 @@ def make_app() -> typer.Typer:
     _add(app, EDIT, patch=edits.patch, edit=edits.edit, patches=edits.patches, revert=edits.revert, diff=edits.diff)
     _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
     _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, bench=bring_up.bench, doctor=doctor.doctor)
+    _add(app, OPERATE, types=task_types.types)
+    letters: dict[str, Callable[..., None]] = {"list": dead_letters.list_letters, "show": dead_letters.show_letter}
+    letters |= {"redrive": dead_letters.redrive, "skip": dead_letters.skip}
+    _add_group(app, OPERATE, "dlq", "Look at what failed for good, and give it another chance.", letters)
     return app
+
+
+def _add_group(app: typer.Typer, panel: str, name: str, told: str, commands: Mapping[str, Callable[..., None]]) -> None:
+    group = typer.Typer(name=name, help=told, no_args_is_help=True, pretty_exceptions_enable=False)
+    for command, carry_out in commands.items():
+        group.command(command)(_guarded(carry_out))
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def _add(app: typer.Typer, panel: str, **commands: Callable[..., None]) -> None:

@@ -26,6 +26,8 @@ def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     for run in runs:
         created = moment(run["created_at"])
         table.add_row(run["run_id"], run["workflow"], run_status(run["status"]), created, _took(run, "created_at"))
+        if run.get("stuck"):
+            table.add_row("", Text(f"stuck: {run['stuck']}", "bold red"))
     return table
 
 
@@ -49,6 +51,10 @@ def run_report(run: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((f"{run['run_id']} ", "bold"), run_status(run["status"]), (rest, "dim"))
     ]
+    if run.get("stuck"):
+        told = f"stuck: {run['stuck']}; rebuild it from its journal with: pointsman repair {run['run_id']}"
+        parts.append(Text(told, "bold red"))
+    parts += [Text(f"no worker serves tasks of type {name}", "yellow") for name in run.get("waiting_for_worker", ())]
     if run.get("error"):
         parts.append(Text(f"{run['error']['type']}: {run['error'].get('message', '')}", "red"))
     if run.get("output") is not None:

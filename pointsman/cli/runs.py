@@ -61,13 +61,14 @@ def run(
 def runs(
     status: Annotated[RunStatus | None, typer.Option(case_sensitive=False, help="Only those in this state.")] = None,
     workflow: Annotated[str | None, typer.Option(help="Only those of this workflow.")] = None,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that nothing will move, and why.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most, the latest first.")] = 20,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
 ) -> None:
     """List runs, the latest first."""
     with open_api(api_url) as api:
-        found = api.get("runs", status=status, workflow=workflow, limit=limit)
+        found = api.get("runs", status=status, workflow=workflow, stuck="true" if stuck else None, limit=limit)
     Output(as_json=as_json).result(found, runs_table(found["runs"]))
 
 

@@ -14,7 +14,7 @@ from pointsman.base.errors import SignalRejected
 from pointsman.base.ids import JobId, NodeId, RunId, TimerId, TokenId, split_job
 from pointsman.protocol.output import EMPTY, NOTHING, Output, output_of
 
-Status = Literal["completed", "failed", "timer", "worker_lost", "continue"]
+Status = Literal["completed", "failed", "timer", "worker_lost", "task_lost", "continue"]
 
 
 class Completed(msgspec.Struct, frozen=True, tag="completed", omit_defaults=True):
@@ -62,6 +62,14 @@ class WorkerLost(msgspec.Struct, frozen=True, tag="worker_lost", omit_defaults=T
     worker: str = ""
     retried: bool | None = None
     """As in `Failed`."""
+
+
+class TaskLost(msgspec.Struct, frozen=True, tag="task_lost", omit_defaults=True):
+    """An attempt is out, and its task is on no stream: somebody deleted or trimmed it."""
+
+    run_id: RunId
+    token: TokenId
+    attempt: int
 
 
 class Continue(msgspec.Struct, frozen=True, tag="continue", omit_defaults=True):
@@ -116,7 +124,7 @@ class Skip(msgspec.Struct, frozen=True, tag="skip", omit_defaults=True):
     reason: str = ""
 
 
-Signal = Completed | Failed | TimerFired | WorkerLost | Continue | Pause | Resume | Cancel | Redrive | Skip
+Signal = Completed | Failed | TimerFired | WorkerLost | TaskLost | Continue | Pause | Resume | Cancel | Redrive | Skip
 
 
 class WireSignal(msgspec.Struct, omit_defaults=True):
@@ -177,13 +185,17 @@ def decode_signal(body: bytes) -> Signal:
                 return Continue(run_id)
             return TimerFired(run_id, TimerId(wire.timer), wire.generation)
         case "worker_lost":
-            if token is None:
-                raise SignalRejected(
-                    "SIG003", f"run {run_id}: a worker_lost signal must carry a job_id; it was set aside"
-                )
-            return WorkerLost(run_id, token, attempt, wire.worker)
+            return WorkerLost(run_id, *_named(run_id, token, attempt, wire.status), wire.worker)
+        case "task_lost":
+            return TaskLost(run_id, *_named(run_id, token, attempt, wire.status))
         case "continue":
             return Continue(run_id)
+
+
+def _named(run_id: RunId, token: TokenId | None, attempt: int, status: Status) -> tuple[TokenId, int]:
+    if token is None:
+        raise SignalRejected("SIG003", f"run {run_id}: a {status} signal must carry a job_id; it was set aside")
+    return token, attempt
 
 
 def _addressee(wire: WireSignal) -> tuple[RunId, TokenId | None, int]:

@@ -78,6 +78,15 @@ def worker_lost(
     dispatch(draft, site, token, again)
 
 
+def task_lost(draft: Draft, site: Site, token: TokenId, state: OpenToken) -> None:
+    """The task of an attempt is gone: hand the token out again. It costs the node neither a retry nor a worker."""
+    attempt_over(draft, token, state)
+    kept = {name: armed for name, armed in state.timers.items() if name.startswith("deadline:")}
+    again = replace(state, attempt=state.attempt + 1, timers=kept, state="queued", type="")
+    draft.set_token(token, again)
+    dispatch(draft, site, token, again)
+
+
 def backoff_ms(retry: Retry, token: TokenId, attempt: int) -> int:
     """The pause after `attempt`. Its jitter comes from token and attempt, so that replay finds the same."""
     exponent = min(attempt - 1, 64)

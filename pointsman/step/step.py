@@ -19,6 +19,7 @@ from pointsman.protocol.signal import (
     Resume,
     Signal,
     Skip,
+    TaskLost,
     TimerFired,
     WorkerLost,
 )
@@ -32,7 +33,7 @@ from pointsman.step.pause import pause
 from pointsman.step.program import Program, Site
 from pointsman.step.redrive import redrive, skip_parked
 from pointsman.step.resume import POSTPONED, dispatch_waiting, resume
-from pointsman.step.retry import attempt_failed, attempt_over, try_again, worker_lost
+from pointsman.step.retry import attempt_failed, attempt_over, task_lost, try_again, worker_lost
 from pointsman.step.task import completed
 from pointsman.step.wait import wake
 
@@ -80,6 +81,7 @@ _CAUSES: dict[type, str] = {
     Failed: "failed",
     TimerFired: "timer",
     WorkerLost: "worker_lost",
+    TaskLost: "task_lost",
     Continue: "continue",
     Pause: "pause",
     Resume: "resume",
@@ -115,6 +117,10 @@ def _take(draft: Draft, signal: Signal) -> None:
             token, state = _addressed(draft, signal.token, None)
             _out(state, signal.attempt)
             worker_lost(draft, _site(draft, token), token, state, signal.worker, recorded=signal.retried)
+        case TaskLost():
+            token, state = _addressed(draft, signal.token, None)
+            _out(state, signal.attempt)
+            task_lost(draft, _site(draft, token), token, state)
         case TimerFired():
             _take_timer(draft, signal)
         case Redrive() | Skip():

@@ -65,6 +65,8 @@ def test_a_run_is_shown_with_each_node_in_written_order() -> None:
         "created_at": START,
         "started_at": START,
         "ended_at": None,
+        "stuck": None,
+        "waiting_for_worker": [],
     }
     assert list(shown(run)["nodes"]) == ["a", "b"]
 

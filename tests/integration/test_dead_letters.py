@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
+import httpx
+import pytest
+
 from tests.integration.caller import Caller
 from tests.integration.definitions import by_hand, definition, node
 from tests.support.waiting import eventually
@@ -103,6 +108,31 @@ async def test_a_rejected_signal_is_mended_and_put_back(caller: Caller) -> None:
     assert (done.status_code, done.json()["how"]) == (200, "signal")
     # Then the run goes on
     assert await caller.completed(run_id) == {"b": "done"}
+
+
+async def test_a_signal_put_back_by_an_api_that_dies_counts_once(caller: Caller) -> None:
+    # Given a failure that was set aside for its node, while its run waits for another
+    system = caller.system
+    run_id = await caller.start(definition(by_hand("a", "twice_hand"), node("b", "take"), "a->b"))
+    await caller.take("twice_hand")
+    await caller.push({"run_id": run_id, "node_id": "aa", "status": "completed", "result_data": 1})
+    told = await caller.letter_of(run_id)
+    path = f"/api/v1/dead-letters/{told['id']}/redrive"
+    mended = {"input": {"run_id": run_id, "node_id": "a", "status": "completed", "result_data": "once"}}
+    # When the API dies between putting it back and saying so
+    system.stop("api")
+    system.start("api", POINTSMAN_CRASH_AT="between_push_and_letter")
+    await eventually(lambda: caller.client.get("/readyz"))
+    with pytest.raises(httpx.RemoteProtocolError):
+        await caller.client.post(path, json=mended)
+    assert system.ended("api") == -signal.SIGKILL
+    # Then the letter is open still, and being put back again changes nothing
+    system.start("api")
+    assert (await eventually(lambda: caller.letter(told["id"])))["status"] == "open"
+    assert (await caller.client.post(path, json=mended)).status_code == 200
+    assert await caller.completed(run_id) == {"b": "once"}
+    await eventually(caller.is_idle)
+    assert await caller.letters(run=run_id, status="open") == []
 
 
 async def test_many_letters_are_redriven_by_a_filter_each_with_its_result(caller: Caller) -> None:

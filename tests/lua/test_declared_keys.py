@@ -5,6 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from pointsman.adapters.redis.partition import SCRIPTS, Partition
+from pointsman.adapters.redis.pulses import RedisPulses
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.scripts import script
@@ -53,6 +54,7 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     store, source, registry = RedisRunStore(partition), RedisSignalSource(partition, "c1"), WorkerRegistry(partition)
     story = Story("run_1", "a", "b", "c")
     await store.start(story.first, PLAN_BODY)
+    await RedisPulses(partition).of([story.run], Millis(2**53))
     await registry.register("w1", ["function"], 60_000)
     await operator.xreadgroup("workers", "w1", {"wf.tasks.function": ">"}, count=1)
     await operator.delete("worker:w1")

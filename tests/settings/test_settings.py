@@ -137,7 +137,6 @@ def test_two_names_for_the_same_redis_are_fine() -> None:
     ("process", "environ", "code"),
     [
         ("coordinator", {"POINTSMAN_COORDINATOR_CLAIM_IDLE_MS": "10000"}, "CFG005"),
-        ("supervisor", {"POINTSMAN_SUPERVISOR_STUCK_AFTER_MS": "15000"}, "CFG006"),
         ("worker", {"POINTSMAN_WORKER_HEARTBEAT_MS": "15001"}, "CFG007"),
     ],
 )

@@ -14,9 +14,9 @@ from supervisor.backlog import BacklogGauges
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
 from supervisor.retention import Clearing
-from supervisor.stuck import Stuck
 from supervisor.timers import Timers
 from tests.supervisor.depot import Depot
+from tests.supervisor.test_stuck import detector
 from tests.support.start_stop import MakeLoop, stress
 
 
@@ -44,7 +44,7 @@ DUTIES: dict[str, MakeDuty] = {
     "retention": lambda depot, drain, _: (
         Clearing(PostgresRetention(depot.pool), depot.store, None, drain, depot.metrics, keep_ms=1).run
     ),
-    "stuck": lambda depot, drain, _: Stuck(depot.store, depot.index, drain, depot.metrics, stuck_after_ms=5).run,
+    "stuck": lambda depot, drain, _: detector(depot, drain, 5).run,
     "backlog": lambda depot, drain, _: BacklogGauges(RedisBacklog(depot.partition), drain, depot.metrics).run,
     "watch": lambda depot, drain, _: watching(depot, drain),
 }

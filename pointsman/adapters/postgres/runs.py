@@ -60,7 +60,7 @@ class Runs:
         wanted = [value for value in (status, workflow) if value is not None]
         with reaching_postgres():
             rows = await self._pool.fetch(_listing(status, workflow), *after, limit, *wanted)
-        return [_run(row) for row in rows]
+        return [row_of(row) for row in rows]
 
     async def accepted_not_started(
         self, older_than: Millis, *, after: Cursor = OLDEST, limit: int = 100
@@ -100,7 +100,7 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
     )
     if row is None:
         return Acceptance("run_exists", await _get(connection, run.run_id))
-    return Acceptance("accepted", _run(row))
+    return Acceptance("accepted", row_of(row))
 
 
 async def _accept_once(connection: Connection, run: NewRun, request: Request) -> Acceptance:
@@ -128,7 +128,7 @@ async def _accepted_before(connection: Connection, request: Request) -> Acceptan
 
 async def _get(connection: Connection, run: RunId) -> RunRow | None:
     row = await connection.fetchrow(sql("get_run"), run)
-    return _run(row) if row else None
+    return row_of(row) if row else None
 
 
 def _listing(status: RunStatus | None, workflow: str | None) -> str:
@@ -144,11 +144,12 @@ def _listing(status: RunStatus | None, workflow: str | None) -> str:
 
 
 def _new_run(row: asyncpg.Record) -> NewRun:
-    run = _run(row)
+    run = row_of(row)
     return NewRun(**{name: getattr(run, name) for name in NewRun.__struct_fields__})
 
 
-def _run(row: asyncpg.Record) -> RunRow:
+def row_of(row: asyncpg.Record) -> RunRow:
+    """A row of the table `runs`."""
     return RunRow(
         run_id=row["run_id"],
         workflow=row["workflow"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import Command
 from pointsman.adapters.redis.partition import Partition
@@ -37,6 +39,13 @@ class RedisBacklog:
             _backlog(name, length, pending, served)
             for name, length, pending in zip(types, answers[::2], answers[1::2], strict=True)
         ]
+
+    async def unserved(self, types: Collection[str]) -> set[str]:
+        """Those of the types that no live worker is registered for, and of which none holds a task."""
+        left = sorted(set(types) - await self._served())
+        asked: list[Command] = [("XPENDING", self._partition.keys.tasks(name), WORKERS) for name in left]
+        answers = await self._partition.connection.ask_all(asked)
+        return {name for name, pending in zip(left, answers, strict=True) if not int(pending[0])}
 
     async def _served(self) -> set[str]:
         workers, lost = await self._registry.registered(), await self._registry.lost()

@@ -31,6 +31,7 @@ SCRIPTS: Final = (
     "reject_signal",
     "postpone_signal",
     "report_lost",
+    "missing_tasks",
 )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from pointsman.base.ids import Digest, EdgeId, FrameId, Millis, RunId, Tip, TokenId
 from pointsman.protocol.output import Output, output_of
 from pointsman.protocol.state import ErrorInfo, Fork, Frame, OpenToken, Resolution, Result, RunHead, Snapshot, Timer
+from pointsman.protocol.version import PROTOCOL
 
 Hash = list[bytes]
 """Fields and values, one after the other."""
@@ -24,14 +25,22 @@ _HOW: Final[dict[str, Resolution]] = {"l": "live", "d": "dead", "f": "failed"}
 
 
 def read_snapshot(run: RunId, head: Hash, tokens: Hash, joins: Hash, context: Hash, frames: Hash) -> Snapshot:
-    """The snapshot that these hashes of a run hold."""
+    """The snapshot that these hashes of a run hold; of one that a newer release has started, its own fields alone."""
+    known = _head(run, dict(pairs(head)))
+    if known.protocol > PROTOCOL:
+        return Snapshot(known)
     return Snapshot(
-        _head(run, dict(pairs(head))),
-        {TokenId(name.decode()): _TOKEN(record[record.index(b" ") + 1 :]) for name, record in pairs(tokens)},
+        known,
+        {TokenId(name.decode()): read_token(record) for name, record in pairs(tokens)},
         {TokenId(name.decode()): _RESULT(record) for name, record in pairs(context)},
         _joins(joins),
         {FrameId(name.decode()): _FRAME(record) for name, record in pairs(frames)},
     )
+
+
+def read_token(record: bytes) -> OpenToken:
+    """An open token out of its record, behind the id of its task's entry."""
+    return _TOKEN(record[record.index(b" ") + 1 :])
 
 
 def pairs(flat: Hash) -> Iterator[tuple[bytes, bytes]]:
@@ -79,6 +88,7 @@ def _head(run: RunId, told: dict[bytes, bytes]) -> RunHead:
         None if ended_at is None else Millis(int(ended_at)),
         None if metadata is None else msgspec.json.decode(metadata),
         None if forked is None else _FORK(forked),
+        int(told.get(b"protocol", 1)),
     )
 
 

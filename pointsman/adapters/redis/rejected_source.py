@@ -36,9 +36,9 @@ class PushedSignals:
         self._connection = partition.connection
         self._list = partition.keys.pushed
 
-    async def push(self, signal: bytes) -> None:
-        """Push a signal. Raises `ServerUnavailable`; then it may be there or not."""
-        await self._connection.ask("RPUSH", self._list, signal)
+    async def push(self, *signals: bytes) -> None:
+        """Push signals. Raises `ServerUnavailable`; then they may be there or not."""
+        await self._connection.ask("RPUSH", self._list, *signals)
 
 
 def _signal(entry: Answer) -> RejectedSignal:

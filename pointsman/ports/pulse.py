@@ -1,0 +1,31 @@
+"""Pulse: what of an open run tells whether anything is going to move it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from pointsman.base.ids import JobId, Millis, RunId, TokenId
+from pointsman.protocol.state import OpenToken, RunStatus
+
+
+class Pulse(NamedTuple):
+    """An open run, without its results."""
+
+    status: RunStatus
+    seq: int
+    tokens: Mapping[TokenId, OpenToken]
+    lost: Sequence[JobId]
+    """Attempts that are out, and whose task is on no stream."""
+
+
+class Pulses(Protocol):
+    """Open runs, looked at in numbers."""
+
+    async def of(self, runs: Sequence[RunId], since: Millis) -> dict[RunId, Pulse]:
+        """Those of the runs that are there; whether tasks are lost that were dispatched at or before `since`."""
+        ...
+
+    async def is_behind(self, since: Millis) -> bool:
+        """Whether a signal that came at or before `since` still waits, or the store is closed: nothing moves then."""
+        ...
