@@ -95,6 +95,8 @@ CREATE TABLE runs (
     started_at bigint,
     ended_at bigint,
     tag text COLLATE "C",
+    forked_from text COLLATE "C",
+    fork json,
     FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version),
     CONSTRAINT runs_have_a_known_status CHECK (
         status IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')
@@ -111,15 +113,17 @@ CREATE TABLE runs (
     CONSTRAINT runs_give_output_at_their_end CHECK (
         ended_at IS NOT NULL OR (output IS NULL AND output_ref IS NULL)
     ),
-    CONSTRAINT runs_started_by_a_tag_have_a_version CHECK (tag IS NULL OR version IS NOT NULL)
+    CONSTRAINT runs_started_by_a_tag_have_a_version CHECK (tag IS NULL OR version IS NOT NULL),
+    CONSTRAINT runs_that_were_forked_say_how CHECK ((forked_from IS NULL) = (fork IS NULL))
 ) WITH (fillfactor = 80);
 -- `seq` is that of the last event that changed the row, not of the last event. `tag` is what the run was started by; it
--- may have moved on, or be gone.
+-- may have moved on, or be gone. No foreign key from a fork: it outlives the run that it came from.
 
 CREATE INDEX runs_by_age ON runs (created_at, run_id);
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id);
 CREATE INDEX runs_by_workflow ON runs (workflow, created_at, run_id);
 CREATE INDEX runs_by_end ON runs (ended_at, run_id) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_by_origin ON runs (forked_from, created_at, run_id) WHERE forked_from IS NOT NULL;
 
 -- The journal --------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from orchestrator_api import (
     edits,
     events,
     fleet,
+    forks,
     health,
     patches,
     promote,
@@ -50,7 +51,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app = FastAPI(title=TITLE, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.edit_tokens = tokens = edit_tokens.EditTokens(services)
-    written = (workflows, tags, runs, commands, patches, edits, promote, fleet, edit_tokens)
+    written = (workflows, tags, runs, commands, forks, patches, edits, promote, fleet, edit_tokens)
     for module in (*written, dead_letters, redrive, task_types, events, schema, health):
         app.include_router(module.router, responses=_COMMON)
     app.add_exception_handler(PointsmanError, _ours)

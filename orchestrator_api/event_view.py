@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from orchestrator_api.view import NodeStatus, node_status, shown
+from orchestrator_api.view import ForkView, NodeStatus, fork_view, node_status, shown
 from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, split_token
 from pointsman.protocol.note import Note, NoteKind
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
-from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus
+from pointsman.protocol.state import ErrorInfo, Fork, OpenToken, Result, RunStatus
 from pointsman.protocol.transition import Patch, Transition
 
 _CLOCKWORK: Final = frozenset({"pause", "resume"})
@@ -35,6 +35,8 @@ class NodeEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     output_of: tuple[NodeId, ...] = ()
     """Of a control node: the nodes whose outputs it passes on."""
     error: ErrorInfo | None = None
+    kept: bool = False
+    """Taken over from the run that this one was forked from: it was not done again."""
     reason: str = ""
     """Why it was skipped or cancelled, or what it waits for: held, queued, backing_off, sleeping."""
 
@@ -64,7 +66,7 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     at: Millis
     type: str
-    """What caused it: start, completed, failed, timer, worker_lost, task_lost, continue, pause, resume, cancel,
+    """What caused it: start, fork, completed, failed, timer, worker_lost, task_lost, continue, pause, resume, cancel,
     redrive, skip or patch."""
     status: RunStatus | None = None
     """The run's new status, where it changed."""
@@ -76,6 +78,8 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     """Why, if they said so."""
     patch: PatchEvent | None = None
+    forked_from: ForkView | None = None
+    """Of a run that was forked, in its first event."""
     error: ErrorInfo | None = None
     """Of the run."""
     output: msgspec.Raw | UnsetType = UNSET
@@ -96,6 +100,7 @@ def event_of(change: Transition) -> RunEvent:
         by=by,
         reason=reason,
         patch=_patch(change.patch),
+        forked_from=fork_view(fork) if (fork := _fork(change)) is not None else None,
         error=change.error,
         output=_output(change.output),
     )
@@ -104,8 +109,15 @@ def event_of(change: Transition) -> RunEvent:
 def _sender(change: Transition) -> tuple[str, str]:
     if change.patch is not None:
         return change.patch.by, ""
+    fork = _fork(change)
+    if fork is not None:
+        return fork.by, fork.reason
     signal = change.signal
     return (signal.by, signal.reason) if isinstance(signal, Pause | Resume | Cancel | Redrive | Skip) else ("", "")
+
+
+def _fork(change: Transition) -> Fork | None:
+    return change.started.forked if change.started is not None else None
 
 
 def _ended(change: Transition) -> Iterator[NodeEvent]:
@@ -113,15 +125,16 @@ def _ended(change: Transition) -> Iterator[NodeEvent]:
     counts, and what was open until now is shown in the pass it belongs to."""
     known = {split_token(token)[1] for token in change.forgotten}
     passes = {split_token(token)[1]: token for token in change.closed if split_token(token)[0] in change.frames_ended}
+    is_fork = _fork(change) is not None
     for token, result in change.ended.items():
         node = split_token(token)[1]
         if node in passes:
             yield _result(passes[node], result)
         elif node not in known or token in change.closed:
-            yield _result(token, result)
+            yield _result(token, result, kept=is_fork and result.ended_at < change.at)
 
 
-def _result(token: TokenId, result: Result) -> NodeEvent:
+def _result(token: TokenId, result: Result, *, kept: bool = False) -> NodeEvent:
     frame, node = split_token(token)
     return NodeEvent(
         node,
@@ -131,6 +144,7 @@ def _result(token: TokenId, result: Result) -> NodeEvent:
         output=_output(result.output) if result.status == "completed" else UNSET,
         output_of=tuple(split_token(source)[1] for source in result.of),
         error=result.error,
+        kept=kept,
         reason=result.reason,
     )
 

@@ -16,6 +16,7 @@ from orchestrator_api.edits import RevisionDifference
 from orchestrator_api.events import EventPage
 from orchestrator_api.fleet import FleetEditForm, FleetEditPage, FleetEditView, ResumeForm
 from orchestrator_api.fleet_preview import FleetPreview
+from orchestrator_api.forks import ForkedRun, ForkForm
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.letter_ends import Redriven
 from orchestrator_api.letter_story import LetterView
@@ -42,6 +43,7 @@ ANSWERS: Final = (
     FleetEditPage,
     FleetEditView,
     FleetPreview,
+    ForkedRun,
     IssuedEditToken,
     LetterPage,
     LetterView,
@@ -71,6 +73,7 @@ FORMS: Final = (
     Definition,
     EditTokenForm,
     FleetEditForm,
+    ForkForm,
     PatchForm,
     PromoteForm,
     RedriveForm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
@@ -29,6 +30,7 @@ from pointsman.base.errors import PointsmanError, Problem, RequestRefused, Serve
 from pointsman.base.ids import RUN_ID, Digest, Millis, RunId
 from pointsman.execute import stored
 from pointsman.ports.run_index import NEWEST, Acceptance, Cursor, NewRun, RunRow
+from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.output import EMPTY, output_of
 from pointsman.protocol.state import ErrorInfo, RunStatus
 
@@ -144,7 +146,7 @@ async def start_run(request: Request, services: Api) -> Response:
     assert acceptance.run is not None, "it was just accepted"
     services.crasher.reach("between_accept_and_start")
     if is_timed:
-        await _start(services, run, chosen.encoded)
+        await started(run.run_id, lambda: services.live.executor.start(run.head(), chosen.encoded))
     return _accepted(acceptance.run, chosen.warnings, {})
 
 
@@ -294,17 +296,17 @@ async def _not_while_recovering(services: Services) -> None:
             raise
 
 
-async def _start(services: Services, run: NewRun, plan: bytes) -> None:
+async def started(run_id: RunId, start: Callable[[], Awaitable[StartOutcome]]) -> None:
     """Start an accepted run if that can be done right now; else the supervisor does."""
     try:
         async with asyncio.timeout(START_PATIENCE_S):
-            reason: str = await services.live.executor.start(run.head(), plan)
+            reason: str = await start()
     except PointsmanError as why:
         reason = str(why)
     except TimeoutError:
         reason = "Redis took too long"
     if reason not in ("started", "exists"):
-        log.warning("start_left_to_supervisor", run_id=run.run_id, reason=reason)
+        log.warning("start_left_to_supervisor", run_id=run_id, reason=reason)
 
 
 def no_such_workflow(name: str, version: int | None) -> RequestRefused:

@@ -21,7 +21,7 @@ from pointsman.base.ids import (
 )
 from pointsman.plan import Plan
 from pointsman.protocol.output import Output
-from pointsman.protocol.state import ErrorInfo, OpenToken, Result, RunStatus, Snapshot, TokenState
+from pointsman.protocol.state import ErrorInfo, Fork, OpenToken, Result, RunStatus, Snapshot, TokenState
 from pointsman.step.values import error_value, is_failure
 
 NodeStatus = Literal["waiting", "dispatched", "running", "completed", "failed", "skipped", "cancelled"]
@@ -45,6 +45,18 @@ class NodeView(msgspec.Struct, frozen=True):
     ended_at: Millis | None
 
 
+class ForkView(msgspec.Struct, frozen=True):
+    """What a run was forked from."""
+
+    run_id: RunId
+    seq: int
+    """The event of that run up to which its history was taken."""
+    anew: tuple[TokenId, ...]
+    """Of that history, the activations that were left out with all that came of them: `frame:node`."""
+    reason: str
+    by: str
+
+
 class RunView(msgspec.Struct, frozen=True):
     """A run and all its nodes. Times are Unix milliseconds."""
 
@@ -55,6 +67,7 @@ class RunView(msgspec.Struct, frozen=True):
     """What it was started by, which named `version` then; null where it was started otherwise."""
     status: RunStatus
     revision: int
+    forked_from: ForkView | None
     seq: int
     input: msgspec.Raw
     output: msgspec.Raw
@@ -97,6 +110,7 @@ def view_of(
         tag=tag,
         status=head.status,
         revision=head.revision,
+        forked_from=fork_view(head.forked) if head.forked is not None else None,
         seq=head.seq,
         input=shown(head.input),
         output=shown(head.output),
@@ -107,6 +121,11 @@ def view_of(
         started_at=started_at or _first_activation(run),
         ended_at=head.ended_at,
     )
+
+
+def fork_view(fork: Fork) -> ForkView:
+    """What a run was forked from."""
+    return ForkView(fork.run_id, fork.seq, fork.anew, fork.reason, fork.by)
 
 
 def shown(output: Output) -> msgspec.Raw:

@@ -11,7 +11,7 @@ from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.journal import LeasedWriter
+from pointsman.adapters.postgres.journal import LeasedWriter, PostgresJournal
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.retention import PostgresRetention
@@ -26,7 +26,7 @@ from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejectedSource
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
-from pointsman.execute import Executor, Programs
+from pointsman.execute import Executor, Programs, Starting
 from pointsman.execute.recovery import Recovery
 from pointsman.ports.blob_store import BlobStore
 from pointsman.service import Exit, Loop, Service, main
@@ -87,9 +87,9 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         linger_ms=own.journal_linger_ms,
         lease_ttl_ms=own.lease_ttl_ms,
     )
-    reconcile = Reconcile(
-        index, Documents(pool), executor, store.now, drain, metrics, interval_ms=own.reconcile_interval_ms
-    )
+    documents = Documents(pool)
+    starting = Starting(executor, PostgresJournal(pool), documents)
+    reconcile = Reconcile(index, documents, starting, store.now, drain, metrics, interval_ms=own.reconcile_interval_ms)
     stuck = Stuck(
         RedisPulses(partition),
         index,

@@ -456,6 +456,27 @@ CODES: dict[str, Page] = {
         "List the run's patches; each says which revision it made.",
         404,
     ),
+    "RUN042": Page(
+        "A node that the run never came to",
+        "A fork is to begin at a node, or at one pass of it, and the run's journal has no activation of that.",
+        "Nothing was started; the run is as it was.",
+        "Look at the run's events, and name a node that was activated, a pass that there was, or an event.",
+        409,
+    ),
+    "RUN043": Page(
+        "No such event",
+        "A fork is to begin at an event that the journal of the run does not have.",
+        "Nothing was started; the run is as it was.",
+        "List the run's events: GET /api/v1/runs/{id}/events. What has just happened is there in a moment.",
+        404,
+    ),
+    "RUN044": Page(
+        "A fork that has nothing to do",
+        "What the fork would keep of the run's history leads to its end at once: there is no task to hand out.",
+        "Nothing was started; the run is as it was.",
+        "Fork it at an earlier event, or from a node whose work is to be done again.",
+        409,
+    ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,
     **EDIT_PAGES,

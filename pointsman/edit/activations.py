@@ -1,4 +1,4 @@
-"""Which activations a run has had, out of its events: the latest of each node, and those that failed for good."""
+"""Which activations a run has had, out of its events, and which of them failed for good."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pointsman.protocol.state import Result
 from pointsman.protocol.transition import Transition
 
 
-def latest_activations(plan: Plan, events: Iterable[Transition]) -> dict[NodeId, TokenId]:
-    """The last activation of each node of `plan` that was ever activated; one that was skipped is none."""
-    homes, found = _homes(plan), dict[NodeId, TokenId]()
+def activations(plan: Plan, events: Iterable[Transition]) -> dict[NodeId, list[TokenId]]:
+    """The activations of each node of `plan` that was ever activated, the latest last; a skip is none."""
+    homes, found = _homes(plan), dict[NodeId, dict[TokenId, None]]()
     for change in events:
         for record in change.kept:
             if record.token is not None:
@@ -22,7 +22,7 @@ def latest_activations(plan: Plan, events: Iterable[Transition]) -> dict[NodeId,
         for token, result in _ended(homes, change):
             if result.status != "skipped":
                 _note(found, homes, token)
-    return found
+    return {node: list(tokens) for node, tokens in found.items()}
 
 
 def failed_for_good(plan: Plan, events: Iterable[Transition]) -> tuple[TokenId, ...]:
@@ -42,10 +42,10 @@ def _homes(plan: Plan) -> Homes:
     return {node.id: [region.id for region in plan.regions if node.id in region.nodes] for node in plan.nodes}
 
 
-def _note(found: dict[NodeId, TokenId], homes: Homes, token: TokenId) -> None:
+def _note(found: dict[NodeId, dict[TokenId, None]], homes: Homes, token: TokenId) -> None:
     frame, node = split_token(token)
     if _is_home(homes, node, frame):
-        found[node] = token
+        found.setdefault(node, {})[token] = None
 
 
 def _is_home(homes: Homes, node: NodeId, frame: FrameId) -> bool:

@@ -85,7 +85,7 @@ class Executor:
     def __init__(self, store: RunStore, programs: Programs, blobs: BlobStore, inline_limit: int) -> None:
         self.store = store
         self.programs = programs
-        self._blobs = blobs
+        self.blobs = blobs
         self._limit = inline_limit
         self._replays = Replays()
 
@@ -95,12 +95,15 @@ class Executor:
         `since` is an instant of the store's clock at which the run had certainly not ended: that of its creation unless
         told otherwise. A start that arrives more than `LATEST_START_MS` after it is `late`.
         """
-        by = Millis((head.created_at if since is None else since) + LATEST_START_MS)
         await self.store.put_plan(head.plan, plan)
         program = await self.programs.of(head)
-        first = await start_with_blobs(program, head, await self.store.now(), self._blobs)
-        await store_large_outputs(first, self._blobs, self._limit)
-        return await self.store.start(seal(first), plan, by)
+        first = await start_with_blobs(program, head, await self.store.now(), self.blobs)
+        return await self.begin(first, plan, head.created_at if since is None else since)
+
+    async def begin(self, first: Transition, plan: bytes, since: Millis) -> StartOutcome:
+        """Start a run with a first transition that is made already; the rest is as in `start`."""
+        await store_large_outputs(first, self.blobs, self._limit)
+        return await self.store.start(seal(first), plan, Millis(since + LATEST_START_MS))
 
     async def command(self, signal: Pause | Resume | Cancel | Redrive | Skip) -> Verdict:
         """Apply a control command to an open run.
@@ -114,7 +117,7 @@ class Executor:
             for _ in range(ATTEMPTS):
                 run = await self.load(signal.run_id)
                 program = await self.programs.of(run.head)
-                change = await step_with_blobs(program, run, signal, await self.store.now(), self._blobs)
+                change = await step_with_blobs(program, run, signal, await self.store.now(), self.blobs)
                 if await self.apply(change, turn.owner):
                     return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
                 await turn.missed()
@@ -183,7 +186,7 @@ class Executor:
         run, prepared, editing = past.run, attempt.prepared, attempt.editing
         now = await self.store.now()
         patch = msgspec.structs.replace(prepared.patch, revision=run.head.revision + 1)
-        change = await with_blobs(run.blobs, lambda: editing.weigh(run, past.history, patch, now), self._blobs)
+        change = await with_blobs(run.blobs, lambda: editing.weigh(run, past.history, patch, now), self.blobs)
         return Tried(run, editing.before.program, prepared, change)
 
     async def _keep(self, attempt: _Attempt, head: RunHead) -> None:
@@ -215,7 +218,7 @@ class Executor:
 
         False where the run has moved on: load and decide again. Raises as `command` does.
         """
-        await store_large_outputs(change, self._blobs, self._limit)
+        await store_large_outputs(change, self.blobs, self._limit)
         outcome = (await self.store.apply([Link(seal(change), owner=owner)]))[0]
         match outcome:
             case "applied":

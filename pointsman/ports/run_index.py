@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.protocol.output import Output
-from pointsman.protocol.state import ErrorInfo, RunHead, RunStatus
+from pointsman.protocol.state import ErrorInfo, Fork, RunHead, RunStatus
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -27,6 +27,8 @@ class NewRun(msgspec.Struct, frozen=True):
     created_at: Millis
     tag: str | None = None
     """What it was started by, where that named `version` at the time."""
+    forked: Fork | None = None
+    """Where its history begins, if that is in another run."""
 
     def head(self) -> RunHead:
         """The run as `start` takes it."""
@@ -39,6 +41,7 @@ class NewRun(msgspec.Struct, frozen=True):
             created_at=self.created_at,
             input=self.input,
             metadata=self.metadata,
+            forked=self.forked,
         )
 
 
@@ -63,6 +66,7 @@ class RunRow(msgspec.Struct, frozen=True):
     ended_at: Millis | None
     tag: str | None = None
     """What it was started by."""
+    forked: Fork | None = None
 
 
 class Request(NamedTuple):

@@ -45,6 +45,7 @@ async def test_a_definition_that_is_sent_along_is_accepted_and_started(room: Roo
         "tag": None,
         "status": "RUNNING",
         "revision": 1,
+        "forked_from": None,
         "seq": 1,
         "input": {"n": 1},
         "output": None,

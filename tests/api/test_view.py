@@ -35,6 +35,7 @@ def test_a_run_is_shown_with_each_node_in_written_order() -> None:
         "workflow": "test",
         "version": None,
         "tag": None,
+        "forked_from": None,
         "status": "RUNNING",
         "revision": 1,
         "seq": 2,

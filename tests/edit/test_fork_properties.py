@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.base.errors import RunError
 from pointsman.base.ids import ROOT, TokenId, token_id
-from pointsman.edit.activations import latest_activations
+from pointsman.edit.activations import activations
 from pointsman.edit.downstream import Downstream
 from pointsman.protocol.history import EndedPass
 from pointsman.protocol.signal import Completed, TimerFired
@@ -96,8 +96,8 @@ def attempted(run: EditedRun, origin: TokenId) -> ForkedRun | None:
 def test_a_fork_from_any_node_keeps_the_rest_and_reaches_its_end(data: st.DataObject) -> None:
     # Given a run, and a node that it has activated
     run = some_way_on(data, failing=10)
-    activated = latest_activations(run.program.plan, events_of(run))
-    origin = activated[data.draw(st.sampled_from(sorted(activated)), label="node")]
+    activated = [token for found in activations(run.program.plan, events_of(run)).values() for token in found]
+    origin = data.draw(st.sampled_from(sorted(activated)), label="activation")
     # When it is forked from there
     fork = attempted(run, origin)
     assume(fork is not None)

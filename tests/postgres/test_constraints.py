@@ -113,6 +113,7 @@ ILLEGAL = {
     "workflow_tag_moves_count_from_one": _changed("workflow_tag_moves", {"number": "0"}),
     "workflow_tag_moves_follow_what_is_in_force": _changed("workflow_tag_moves", {"in_force": "2"}),
     "runs_started_by_a_tag_have_a_version": run(tag="'prod'"),
+    "runs_that_were_forked_say_how": run(forked_from="'run_0'"),
     "runs_pkey": run(run_id="'run_1'"),
     "run_ids_are_spellable": run(run_id="'run:2'"),
     "runs_definition_fkey": run(definition=f"'{OTHER}'"),

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pointsman.base.ids import Millis, NodeId, RunId, TokenId
-from pointsman.edit.activations import latest_activations
+from pointsman.edit.activations import activations
 from pointsman.edit.cut import remains
 from pointsman.edit.fork import fork
 from pointsman.plan import Plan
@@ -62,7 +62,7 @@ def forked(
 
 def latest(run: Run, node: str) -> TokenId:
     """The last activation of a node."""
-    return latest_activations(run.program.plan, events_of(run))[NodeId(node)]
+    return activations(run.program.plan, events_of(run))[NodeId(node)][-1]
 
 
 def stand(run: Run) -> dict[str, Any]:

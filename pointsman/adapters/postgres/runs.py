@@ -14,7 +14,7 @@ from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import Millis, RunId
 from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, QuietRun, Request, RunRow
 from pointsman.protocol.output import output_of
-from pointsman.protocol.state import ErrorInfo, RunStatus
+from pointsman.protocol.state import ErrorInfo, Fork, RunStatus
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection, Pool
@@ -97,6 +97,8 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
         json_of(run.metadata),
         run.created_at,
         run.tag,
+        None if run.forked is None else run.forked.run_id,
+        json_of(run.forked),
     )
     if row is None:
         return Acceptance("run_exists", await _get(connection, run.run_id))
@@ -168,4 +170,5 @@ def row_of(row: asyncpg.Record) -> RunRow:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         tag=row["tag"],
+        forked=msgspec.json.decode(row["fork"], type=Fork) if row["fork"] else None,
     )

@@ -2,9 +2,9 @@
 
 -- name: accept_run
 INSERT INTO runs (
-    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag
+    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag, forked_from, fork
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT DO NOTHING
 RETURNING *;
 
