@@ -23,7 +23,7 @@ PROCESSES: Final = {
     Exit.CUT_SHORT: "Told to stop, it was not done within POINTSMAN_GRACE_PERIOD_MS, or was told twice.",
 }
 
-_KINDS: Final[dict[Any, str]] = {str: "text", int: "number", Path: "path", list[str]: "text"}
+_KINDS: Final[dict[Any, str]] = {str: "text", int: "number", float: "number", Path: "path", list[str]: "text"}
 
 OPENING: Final = """\
 # Command line

@@ -12,7 +12,20 @@ from typing import Annotated, Any
 import typer
 
 from pointsman.base.errors import PointsmanError
-from pointsman.cli import bring_up, dead_letters, definitions, demo, dev, doctor, edits, runs, tags, task_types, watch
+from pointsman.cli import (
+    bring_up,
+    dead_letters,
+    definitions,
+    demo,
+    dev,
+    doctor,
+    edits,
+    fleet,
+    runs,
+    tags,
+    task_types,
+    watch,
+)
 from pointsman.cli.exits import ExitCode, exit_code
 from pointsman.cli.output import Output
 
@@ -35,6 +48,10 @@ def make_app() -> typer.Typer:
     _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)
     _add(app, RUNS, tags=tags.tags, tag=tags.tag, untag=tags.untag, rollback=tags.rollback)
     _add(app, EDIT, patch=edits.patch, edit=edits.edit, patches=edits.patches, revert=edits.revert, diff=edits.diff)
+    _add(app, EDIT, promote=fleet.promote)
+    whole: dict[str, Callable[..., None]] = {"edit": fleet.edit, "show": fleet.show, "watch": fleet.watch}
+    whole |= {"resume": fleet.resume, "cancel": fleet.cancel}
+    _add_group(app, EDIT, "fleet", "Give one edit to all open runs of a version, and see it through.", whole)
     _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
     _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, bench=bring_up.bench, doctor=doctor.doctor)
     _add(app, OPERATE, types=task_types.types)

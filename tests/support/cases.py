@@ -21,7 +21,7 @@ def thousands(body: Property) -> Callable[[int], None]:
     """Make a property four tests, each of which asks it of its own quarter of the cases."""
 
     @pytest.mark.parametrize("part", range(PARTS))
-    def test(part: int) -> None:
+    def asked_of(part: int) -> None:
         profile = settings()
         chosen = settings(
             max_examples=min(profile.max_examples * CASES, MOST) // PARTS,
@@ -32,5 +32,5 @@ def thousands(body: Property) -> Callable[[int], None]:
         asked = chosen(given(st.data())(body))
         (seed(part)(asked) if profile.derandomize else asked)()
 
-    test.__name__, test.__doc__, test.__module__ = body.__name__, body.__doc__, body.__module__
-    return test
+    asked_of.__name__, asked_of.__doc__, asked_of.__module__ = body.__name__, body.__doc__, body.__module__
+    return asked_of
