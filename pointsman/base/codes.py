@@ -173,13 +173,20 @@ CODES: dict[str, Page] = {
         "Nothing was read or written; it is tried again.",
         "None, if the supervisor restores what was lost from the journal; else find out why Redis lost its data.",
     ),
-    "SRV015": Page(
+    "SRV016": Page(
         "Redis is nearly full",
         "Redis uses more than 0.8 of its maxmemory. What is left is for the runs that have begun.",
         "The run was not accepted.",
         "Try again once runs have ended; give Redis more memory, or find out what fills it: the metrics "
         "pointsman_backlog and pointsman_memory_share tell.",
         http=503,
+    ),
+    "SRV015": Page(
+        "Redis is another process than before",
+        "Redis was started again or replaced while something was about to be sent to it: it may hold older state.",
+        "Nothing was sent.",
+        "None: it is tried again once a supervisor has compared Redis with the journal and opened it.",
+        503,
     ),
     "SRV020": Page(
         "No server program for this machine",

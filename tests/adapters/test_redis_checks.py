@@ -113,8 +113,10 @@ async def test_a_replica_is_refused_at_start_and_at_writes(server: EmbeddedRedis
 async def test_servers_that_cannot_be_used_are_told_by_what_they_say(told: str, code: str) -> None:
     # Given a server that says so of itself
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = f"run_id:1\r\n{told}".encode()
         while request := await reader.read(65_536):
-            writer.write(b"$%d\r\n%b\r\n" % (len(told), told.encode()) if b"INFO" in request else b"+OK\r\n")
+            writer.write(b"+OK\r\n" * request.count(b"SETNAME"))
+            writer.write(b"$%d\r\n%b\r\n" % (len(info), info) * request.count(b"INFO"))
 
     async with serving(answer) as port:
         connection = Connection(read_address(f"redis://127.0.0.1:{port}"))

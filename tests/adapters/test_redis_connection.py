@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from pointsman.adapters.redis.address import read_address
 from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.packing import pack
 from pointsman.adapters.redis.scripts import script
 from pointsman.base.errors import ServerUnavailable
 from pointsman.embedded.redis import EmbeddedRedis
@@ -238,3 +239,29 @@ async def test_tls_checks_the_certificate_of_the_server(server: EmbeddedRedis, t
         assert [await connection.ask("PING") for connection in (trusting, careless)] == [b"PONG", b"PONG"]
         await trusting.aclose()
         await careless.aclose()
+
+
+async def test_what_was_made_for_one_server_process_is_not_sent_to_the_next(tmp_path: Path) -> None:
+    # Given a request made while a server was there, and the server killed
+    with EmbeddedRedis(tmp_path) as server:
+        connection = Connection(read_address(server.url), [script("put_plan")])
+        await connection.ask("SET", "x", "1")
+        before = connection.process
+        server.kill()
+        server.start()
+
+        async def refusal() -> bool:
+            with pytest.raises(ServerUnavailable) as refused:
+                await connection.ask("SET", "x", "2")
+            return refused.value.code == "SRV015"
+
+        # When it is sent to the one that was started in its place, once the end of the old one is noticed
+        assert await eventually(refusal)
+        # Then that has not seen it, and whoever asks anew is answered
+        assert await connection.ask("GET", "x") == b"1"
+        assert (connection.incarnation, connection.process != before) == (1, True)
+        # And neither does it see a script that the one before did not know
+        with pytest.raises(ServerUnavailable) as caught:
+            await connection.exchange_again(pack([("SET", "x", "3")]), 1, met=0)
+        assert (caught.value.code, await connection.ask("GET", "x")) == ("SRV015", b"1")
+        await connection.aclose()

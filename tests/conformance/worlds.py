@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Protocol
 
 from pointsman.adapters.memory.congestion import MemoryCongestion
+from pointsman.adapters.memory.recovery import MemoryRecovery
 from pointsman.adapters.memory.run_store import MemoryRunStore
 from pointsman.adapters.memory.server import MemoryServer
 from pointsman.adapters.memory.signal_source import MemorySignalSource
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.clock import SystemClock
 from pointsman.base.ids import RunId, Tip
 from pointsman.ports.congestion import Congestion
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.recovery import RecoveryStore
 from pointsman.ports.run_store import RunStore
 from pointsman.ports.signal_source import SignalSource
 
@@ -24,6 +27,7 @@ class World(Protocol):
     """What a test of a port sees of one adapter."""
 
     store: RunStore
+    recovery: RecoveryStore
     congestion: Congestion
 
     def source(self, consumer: str) -> SignalSource:
@@ -66,6 +70,14 @@ class World(Protocol):
         """Forget the epoch, as FLUSHALL does."""
         ...
 
+    async def lose_everything(self) -> None:
+        """Forget all there is, as FLUSHALL does."""
+        ...
+
+    def another_recovery(self) -> RecoveryStore:
+        """The store as another supervisor sees it."""
+        ...
+
 
 class MemoryWorld:
     """The memory adapter."""
@@ -73,6 +85,7 @@ class MemoryWorld:
     def __init__(self) -> None:
         self.server = MemoryServer(SystemClock())
         self.store = MemoryRunStore(self.server)
+        self.recovery = MemoryRecovery(self.server)
         self.congestion = MemoryCongestion(self.server)
 
     def source(self, consumer: str) -> SignalSource:
@@ -107,6 +120,12 @@ class MemoryWorld:
     async def lose_state(self) -> None:
         self.server.epoch = 0
 
+    async def lose_everything(self) -> None:
+        vars(self.server).update(vars(MemoryServer(self.server.clock)), epoch=0)
+
+    def another_recovery(self) -> RecoveryStore:
+        return MemoryRecovery(self.server)
+
 
 class RedisWorld:
     """The Redis adapter, on a real server."""
@@ -114,6 +133,7 @@ class RedisWorld:
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self.store = RedisRunStore(partition)
+        self.recovery = RedisRecovery(partition)
         self.congestion = RedisCongestion(partition)
         self.sources: list[RedisSignalSource] = []
         self._ask = partition.connection.ask
@@ -157,6 +177,12 @@ class RedisWorld:
 
     async def lose_state(self) -> None:
         await self._ask("DEL", self._keys.epoch)
+
+    async def lose_everything(self) -> None:
+        await self._ask("FLUSHDB")
+
+    def another_recovery(self) -> RecoveryStore:
+        return RedisRecovery(self.partition)
 
     async def aclose(self) -> None:
         for source in self.sources:

@@ -68,6 +68,8 @@ class MemoryServer:
         self.clock = clock
         self.epoch = 1
         """0: state was lost, and everything answers `fenced`."""
+        self.prepared = 0
+        """The epoch that is being prepared behind the fence."""
         self.runs: dict[RunId, OpenRun] = {}
         self.removed: dict[RunId, Millis] = {}
         """Runs that ended and were removed, each until when that is known."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.faults import unavailable
-from pointsman.adapters.redis.wire import Answer
+from pointsman.adapters.redis.info import fields_of
 
 OLDEST: Final = (6, 2)
 
@@ -17,7 +17,7 @@ async def check_server(connection: Connection) -> list[str]:
     Raises:
         ServerUnavailable: SRV001 to SRV013, one line that says what to do. Not `retryable` where waiting does not help.
     """
-    told = _fields(await connection.ask("INFO"))
+    told = fields_of(await connection.ask("INFO"))
     for problem in (_version(told), _role(told), _cluster(told), _eviction(told)):
         if problem is not None:
             code, message = problem
@@ -32,19 +32,9 @@ async def check_server(connection: Connection) -> list[str]:
 
 async def memory_share(connection: Connection) -> float:
     """The share that a server uses of the memory it may use; 0 where it may use any."""
-    told = _fields(await connection.ask("INFO", "memory"))
+    told = fields_of(await connection.ask("INFO", "memory"))
     most = int(told.get("maxmemory", "0"))
     return int(told["used_memory"]) / most if most else 0.0
-
-
-def process_of(info: Answer) -> str:
-    """The id of a server process, out of what `INFO` told: another one after every restart, and of every replica."""
-    return _fields(info)["run_id"]
-
-
-def _fields(info: Answer) -> dict[str, str]:
-    lines = (line.partition(":") for line in info.decode().splitlines() if ":" in line)
-    return {name: value for name, _, value in lines}
 
 
 def _version(told: dict[str, str]) -> tuple[str, str] | None:

@@ -9,7 +9,8 @@ from typing import Final
 import hiredis
 
 from pointsman.adapters.redis.address import Address
-from pointsman.adapters.redis.faults import lost, refused, unreachable
+from pointsman.adapters.redis.faults import lost, refused, replaced, unreachable
+from pointsman.adapters.redis.info import process_of
 from pointsman.adapters.redis.packing import Argument, Command, pack
 from pointsman.adapters.redis.scripts import Script
 from pointsman.adapters.redis.wire import Answer, Wire, dial
@@ -33,6 +34,10 @@ class Connection:
     def __init__(self, address: Address, scripts: Sequence[Script] = ()) -> None:
         self.address = address
         self._scripts = scripts
+        self.process = ""
+        """The id of the server process that was signed on to last: another one may hold older state."""
+        self.incarnation = 0
+        """How often that was another one than before."""
         self._wire: Wire | None = None
         self._dialling = asyncio.Lock()
         self._failures = 0
@@ -56,11 +61,10 @@ class Connection:
 
     async def run(self, script: Script, keys: Sequence[Argument], args: Sequence[Argument]) -> Answer:
         """The answer of one script."""
-        command = pack([("EVALSHA", script.sha, len(keys), *keys, *args)])
+        command, met = pack([("EVALSHA", script.sha, len(keys), *keys, *args)]), self.incarnation
         (answer,) = await self.exchange(command, 1)
         if is_unknown_script(answer):
-            await self.load_scripts()
-            (answer,) = await self.exchange(command, 1)
+            (answer,) = await self.exchange_again(command, 1, met)
         return self.checked(answer)
 
     async def exchange(self, data: bytes, answers: int, patience_s: float = PATIENCE_S) -> list[Answer]:
@@ -69,10 +73,20 @@ class Connection:
         Raises:
             ServerUnavailable: Without an answer; then what was asked may have been done or not.
         """
-        wire = self._wire
+        wire, met = self._wire, self.incarnation
         if wire is None or not wire.is_open:
             wire = await self._connected()
+            self._must_be(met)
         return await wire.send(data, answers, patience_s)
+
+    async def exchange_again(self, data: bytes, answers: int, met: int) -> list[Answer]:
+        """The same for calls that met a server without the scripts, in the incarnation `met`: it is given them first.
+
+        Another server process is not sent what was made for the one before.
+        """
+        await self.load_scripts()
+        self._must_be(met)
+        return await self.exchange(data, answers)
 
     def send_now(self, data: bytes, answers: int) -> asyncio.Future[list[Answer]] | None:
         """The same without waiting for anything first; None, and nothing was sent, while there is no connection."""
@@ -130,9 +144,16 @@ class Connection:
 
     async def _sign_on(self, wire: Wire) -> None:
         loads = [("SCRIPT", "LOAD", script.body) for script in self._scripts]
-        commands = [*self.address.sign_on, *loads]
-        for answer in await wire.send(pack(commands), len(commands), _CONNECT_S):
-            self.checked(answer)
+        commands: list[Command] = [*self.address.sign_on, *loads, ("INFO", "server")]
+        *_, info = [self.checked(answer) for answer in await wire.send(pack(commands), len(commands), _CONNECT_S)]
+        process = process_of(info)
+        self.incarnation += self.process not in ("", process)
+        self.process = process
+
+    def _must_be(self, met: int) -> None:
+        """Raise where the server is another process than when a request was made: it may hold older state."""
+        if self.incarnation != met:
+            raise replaced(self.address)
 
 
 def is_unknown_script(answer: Answer) -> bool:

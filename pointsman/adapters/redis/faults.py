@@ -85,6 +85,15 @@ def not_redis(address: Address, why: BaseException) -> ServerUnavailable:
     )
 
 
+def replaced(address: Address) -> ServerUnavailable:
+    """The error for a request that was made for another process than the one that answers now."""
+    return unavailable(
+        "SRV015",
+        f"Redis at {address} was started again, or replaced, since this was asked; nothing was sent, as it may hold "
+        "older state. It is safe to ask again: a supervisor looks at what is missing first.",
+    )
+
+
 def closed(address: Address) -> ServerUnavailable:
     """The error for a server that lost state, or was started again, and was not opened since."""
     return unavailable(

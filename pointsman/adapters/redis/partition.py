@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Final, Self
 
 from pointsman.adapters.redis.address import read_address
-from pointsman.adapters.redis.checks import check_server, process_of
+from pointsman.adapters.redis.checks import check_server
 from pointsman.adapters.redis.clock import RedisClock
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.faults import closed
@@ -42,11 +42,11 @@ class Partition:
         self.connection = connection
         self.keys = Keyspace()
         self.clock = RedisClock(connection)
-        self.epoch = b""
-        """Empty: Redis lost state or was not opened yet, and every script answers `fenced`."""
         self.warnings: list[str] = []
         """What is allowed of the server but worth telling its operator, found by `open`."""
         self._known_types: set[str] = set()
+        self._epoch = b""
+        self._joined = 0
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -65,12 +65,19 @@ class Partition:
             raise
         return partition
 
+    @property
+    def epoch(self) -> bytes:
+        """The epoch this process is in. Empty: Redis lost state, was not opened yet, or is another process than the one
+        that was; then every script answers `fenced`."""
+        return self._epoch if self._joined == self.connection.incarnation else b""
+
     async def rejoin(self) -> bool:
         """Read the epoch again, after `fenced`; whether there is one. Whoever caches state must drop it then."""
-        asked: list[Command] = [("GET", self.keys.epoch), ("GET", self.keys.server), ("INFO", "server")]
-        epoch, opened_on, info = await self.connection.ask_all(asked)
-        is_open = opened_on is not None and opened_on.decode() == process_of(info)
-        self.epoch = epoch or b"" if is_open else b""
+        asked: list[Command] = [("GET", self.keys.epoch), ("GET", self.keys.server)]
+        epoch, opened_on = await self.connection.ask_all(asked)
+        is_open = opened_on is not None and opened_on.decode() == self.connection.process
+        self._epoch = epoch or b"" if is_open else b""
+        self._joined = self.connection.incarnation
         self._known_types.clear()
         return bool(self.epoch)
 
@@ -81,7 +88,7 @@ class Partition:
 
     def lose(self) -> None:
         """Forget the epoch: nothing that this process sends from now on passes, until it has joined again."""
-        self.epoch = b""
+        self._epoch = b""
 
     async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
         """Run a script that is fenced by the epoch: its status and what else it answers."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from pointsman.adapters.redis.checks import process_of
 from pointsman.adapters.redis.codec import lay_out_whole, timer_member
 from pointsman.adapters.redis.packing import Argument, Command
 from pointsman.adapters.redis.partition import Partition
@@ -36,11 +35,11 @@ class RedisRecovery:
         self._epoch = 0
 
     async def look(self) -> Fence:
-        """Read the epochs and the server's own id in one round trip."""
+        """Read the epochs in one round trip."""
         keys = self._keys
-        asked: list[Command] = [("GET", keys.epoch), ("GET", keys.recovery), ("GET", keys.server), ("INFO", "server")]
-        epoch, prepared, opened_on, info = await self._connection.ask_all(asked)
-        server = process_of(info)
+        asked: list[Command] = [("GET", keys.epoch), ("GET", keys.recovery), ("GET", keys.server)]
+        epoch, prepared, opened_on = await self._connection.ask_all(asked)
+        server = self._connection.process
         is_open = epoch is not None and opened_on is not None and opened_on.decode() == server
         return Fence(is_open, int(epoch or 0), int(prepared or 0), server)
 
@@ -94,8 +93,8 @@ class RedisRecovery:
     async def open(self, epoch: int) -> None:
         """Open the fence, on the server process that is connected to."""
         keys = (self._keys.recovery, self._keys.epoch, self._keys.server, self._keys.signals)
-        server = process_of(await self._connection.ask("INFO", "server"))
-        self._checked(await self._connection.run(script("open_partition"), keys, (epoch, server)), "open")
+        answer = await self._connection.run(script("open_partition"), keys, (epoch, self._connection.process))
+        self._checked(answer, "open")
         await self._partition.rejoin()
 
     async def now(self) -> Millis:

@@ -184,11 +184,12 @@ class RedisRunStore:
         """
         if not calls:
             return []
+        met = self._connection.incarnation
         answers = await self._connection.exchange(b"".join(calls), len(calls))
         unknown = [place for place, answer in enumerate(answers) if is_unknown_script(answer)]
         if unknown:
-            await self._connection.load_scripts()
-            again = await self._connection.exchange(b"".join(calls[place] for place in unknown), len(unknown))
+            packed = b"".join(calls[place] for place in unknown)
+            again = await self._connection.exchange_again(packed, len(unknown), met)
             for place, answer in zip(unknown, again, strict=True):
                 answers[place] = answer
         return answers
