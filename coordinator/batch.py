@@ -25,6 +25,7 @@ from pointsman.protocol.outcome import Outcome
 from pointsman.protocol.signal import Continue
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Transition, seal
+from pointsman.protocol.version import ReleaseTooOld
 from pointsman.step import advance
 
 log = structlog.get_logger()
@@ -155,9 +156,14 @@ class Batch:
     async def _refuse(self, report: Reported, wrong: Exception) -> None:
         if isinstance(wrong, ServerUnavailable):
             raise wrong
-        if isinstance(wrong, PlanMissing | PlanUnreadable):
-            # Not ours to decide: the entry stays pending, for a coordinator that knows the plan.
-            log.error("plan_unusable", run_id=report.run_id, code=wrong.code, reason=wrong.message)
+        if isinstance(wrong, PlanMissing):
+            # Nothing that can be decided now: the entry stays pending, and is looked at again.
+            log.error("plan_missing", run_id=report.run_id, code=wrong.code, reason=wrong.message)
+        elif isinstance(wrong, PlanUnreadable | ReleaseTooOld):
+            # Not ours to decide, but a newer coordinator's.
+            log.warning("signal_left_to_newer", run_id=report.run_id, code=wrong.code, reason=wrong.message)
+            self._metrics.left_to_newer.inc()
+            await self._source.leave(report.delivery)
         elif isinstance(wrong, PointsmanError):
             await self._reject(report.delivery, wrong)
         else:

@@ -11,6 +11,7 @@ from pointsman.base.ids import RunId, TokenId
 from pointsman.ports.run_index import RunRow
 from pointsman.protocol.state import FINAL, RunHead, Snapshot
 from pointsman.protocol.transition import decode_event
+from pointsman.protocol.version import must_know
 from pointsman.step import advance, opened_by
 
 _PAGE: Final = 500
@@ -70,9 +71,12 @@ async def waiting_for_worker(services: Services, run: Snapshot, held: Set[TokenI
 
 async def _live(services: Services, run_id: RunId) -> Snapshot | None:
     try:
-        return (await services.live.store.load([run_id])).get(run_id)
+        run = (await services.live.store.load([run_id])).get(run_id)
     except ServerUnavailable:
         return None
+    if run is not None:
+        must_know(run.head.protocol, f"run {run_id}")
+    return run
 
 
 async def _durable(records: Records, row: RunRow) -> Snapshot:

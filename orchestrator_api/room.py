@@ -8,14 +8,14 @@ from pointsman.ports.congestion import SOFT_LIMIT
 
 
 async def must_have_room(services: Services) -> None:
-    """Raise `ServerUnavailable` SRV015 while Redis is nearly full. One that is away keeps no run from acceptance."""
+    """Raise `ServerUnavailable` SRV016 while Redis is nearly full. One that is away keeps no run from acceptance."""
     try:
         share = await services.live.congestion.memory()
     except ServerUnavailable:
         return
     if share > SOFT_LIMIT:
         raise ServerUnavailable(
-            "SRV015",
+            "SRV016",
             f"Redis uses {share:.0%} of its maxmemory, and the rest is for the runs that have begun; the run was not "
             "accepted. Try again in a while, or give Redis more memory.",
         )

@@ -36,6 +36,7 @@ class Metrics:
         self.transitions = self._counter("transitions", "Transitions applied.")
         self.stale = self._counter("stale", "Transitions refused because the run had moved on; they are stepped again.")
         self.rejected = self._counter("rejected", "Signals set aside, by error code.", "code")
+        self.left_to_newer = self._counter("left_to_newer", "Signals left to a coordinator of a newer release.")
         self.fan_outs_held = self._counter(
             "fan_outs_held", "Portions of large fan-outs put off: memory was short, or workers had enough.", "reason"
         )

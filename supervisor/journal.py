@@ -14,12 +14,15 @@ from pointsman.metrics import Metrics
 from pointsman.ports.event_source import EventSource, StreamedEvent
 from pointsman.ports.journal_writer import JournalWriter
 from pointsman.ports.run_store import RunStore
+from pointsman.protocol.version import ReleaseTooOld
 from pointsman.service import pause
 from supervisor.completion import Completion
 from supervisor.fence import LOOK_EVERY_S, Fence
 
 log = structlog.get_logger()
 
+STAND_BACK: Final = 3
+"""For how many renewals a writer stays away from what it cannot write: others ask for the lease at each."""
 RENEWALS: Final = 5
 """How often within its lifetime a lease is renewed, and asked for by who does not have it."""
 
@@ -67,11 +70,20 @@ class Journal:
             while not self._drain.is_set():
                 if await self._writer.acquire():
                     log.info("journal_leased")
-                    await self._write_until_drained()
+                    await self._write_until_drained_or_too_new()
                 else:
                     await pause(self._drain, self._renew_ms / 1000)
         finally:
             await self._writer.release()
+
+    async def _write_until_drained_or_too_new(self) -> None:
+        """Leave the lease to a supervisor that knows what this one does not."""
+        try:
+            await self._write_until_drained()
+        except ReleaseTooOld as why:
+            log.warning("journal_left_to_newer", code=why.code, reason=why.message)
+            await self._writer.release()
+            await pause(self._drain, STAND_BACK * self._renew_ms / 1000)
 
     async def _write_until_drained(self) -> None:
         while not self._drain.is_set():

@@ -484,6 +484,13 @@ CODES: dict[str, Page] = {
         "Fork it at an earlier event, or from a node whose work is to be done again.",
         409,
     ),
+    "RUN009": Page(
+        "A run of a newer release",
+        "A newer release has started the run, or written the event, in a way that this one would misread.",
+        "It was left alone: its signals stay pending, its events stay on their stream.",
+        "Let a process of the newer release take it, or upgrade this one.",
+        503,
+    ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,
     **EDIT_PAGES,

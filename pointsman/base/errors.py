@@ -13,6 +13,7 @@ PointsmanError                 carries `code`, `retryable`, and a message that s
 │   ├── RunClosed
 │   └── NodeNotInPlan
 ├── PlanUnreadable             RUN: a stored plan is of a format this release does not know (`pointsman.plan`)
+├── ReleaseTooOld              RUN: a run or an event is of a later version (`pointsman.protocol.version`)
 ├── PlanMissing                RUN: a run points at a plan that Redis does not hold (`pointsman.execute`)
 ├── BlobMissing                RUN: a reference to a blob that the store does not hold (`pointsman.ports`)
 ├── EditRefused                EDT: a patch that cannot be taken; nothing changed

@@ -10,6 +10,7 @@ from pointsman.base.ids import Digest
 from pointsman.expr import Engine, engine
 from pointsman.plan import Plan, decode_plan
 from pointsman.protocol.state import RunHead
+from pointsman.protocol.version import must_know
 from pointsman.step import Program
 
 
@@ -42,7 +43,9 @@ class Programs:
         Raises:
             PlanMissing: RUN002.
             PlanUnreadable: The plan is of a newer format.
+            ReleaseTooOld: The run is of a newer release.
         """
+        must_know(head.protocol, f"run {head.run_id}")
         key = (head.plan, head.engine)
         found = self._known.get(key)
         if found is not None:

@@ -10,6 +10,7 @@ import msgspec
 from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.protocol.output import Output
 from pointsman.protocol.state import ErrorInfo, Fork, RunHead, RunStatus
+from pointsman.protocol.version import PROTOCOL
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -41,6 +42,7 @@ class NewRun(msgspec.Struct, frozen=True):
             created_at=self.created_at,
             input=self.input,
             metadata=self.metadata,
+            protocol=PROTOCOL,
             forked=self.forked,
         )
 

@@ -30,6 +30,10 @@ class SignalSource(Protocol):
         """Set a signal aside with the reason, and acknowledge it."""
         ...
 
+    async def leave(self, delivery: Delivery) -> None:
+        """Give a signal up for another consumer, who can claim it at once."""
+        ...
+
     async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
         """Acknowledge the `continue` of a run, and send it again later: one for each run, however many there were."""
         ...

@@ -130,6 +130,8 @@ class RunHead(msgspec.Struct, omit_defaults=True):
     ended_at: Millis | None = None
     metadata: Any = None
     forked: Fork | None = None
+    protocol: int = 1
+    """`pointsman.protocol.version`: of the release that started it."""
 
 
 class Snapshot(msgspec.Struct):

@@ -17,6 +17,7 @@ from pointsman.protocol.note import Note
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.signal import Signal
 from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Resolution, Result, RunHead, RunStatus, Timer
+from pointsman.protocol.version import must_know
 
 
 class Dispatch(msgspec.Struct, frozen=True):
@@ -103,6 +104,8 @@ class Transition(msgspec.Struct, omit_defaults=True):
     """Tokens that an edit closed: their history goes, so that no later replay meets them."""
     kept: tuple[HistoryRecord, ...] = ()
     """The history that a fork begins with, in its first transition only."""
+    protocol: int = 1
+    """The run's, see `RunHead`."""
     more: bool = False
     """Tokens wait, queued or beginning: the run sends itself a `continue`."""
 
@@ -140,5 +143,24 @@ def seal(transition: Transition) -> Sealed:
 
 
 def decode_event(event: bytes) -> Transition:
-    """Read an event back: the transition without what is derived from it."""
-    return _DECODER.decode(event)
+    """Read an event back: the transition without what is derived from it.
+
+    Raises:
+        ReleaseTooOld: A newer release has written it.
+    """
+    try:
+        change = _DECODER.decode(event)
+    except msgspec.ValidationError:
+        must_know(_VERSION.decode(event).protocol, "an event")
+        raise
+    must_know(change.protocol, f"an event of run {change.run_id}")
+    return change
+
+
+class _Versioned(msgspec.Struct):
+    """What can be read of an event of any release."""
+
+    protocol: int = 1
+
+
+_VERSION = msgspec.json.Decoder(_Versioned)

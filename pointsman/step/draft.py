@@ -291,6 +291,7 @@ class Draft:
         head = self.run.head
         return Transition(
             run_id=head.run_id,
+            protocol=head.protocol,
             seq=self.seq,
             prev=head.tip,
             at=self.now,

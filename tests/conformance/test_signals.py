@@ -55,6 +55,19 @@ async def test_signals_of_a_dead_consumer_are_claimed(world: World) -> None:
     assert claimed == held
 
 
+async def test_a_signal_that_a_consumer_leaves_can_be_claimed_at_once(world: World) -> None:
+    # Given a consumer that was given two signals, and leaves one
+    one, other = world.source("one"), world.source("other")
+    await one.send([b"1", b"2"])
+    left, kept = await one.read(10, 0)
+    await one.leave(left)
+    # When another claims what was held for long
+    claimed = await other.claim(60_000, 10)
+    # Then it has that, and the first still has the other
+    assert claimed == [left]
+    assert await one.claim(0, 10) == [left, kept]
+
+
 async def test_a_consumer_that_comes_back_reads_first_what_it_held(world: World) -> None:
     # Given a consumer that stopped before it acknowledged
     await world.source("c1").send([b"1", b"2", b"3"])

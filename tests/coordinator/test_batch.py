@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.run_store import Link
+from pointsman.protocol import version
 from pointsman.protocol.outcome import Outcome
 from tests.coordinator.desk import Desk, done
 from tests.support.plans import edge, plan, task
@@ -114,3 +117,20 @@ async def test_a_batch_whose_apply_was_cut_off_is_seen_through_when_redis_is_bac
     assert len(calls) == 2
     assert list((await desk.run(run)).tokens) == [":b"]
     assert not desk.server.signals.entries
+
+
+async def test_a_run_of_a_newer_release_is_left_to_a_coordinator_that_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given two coordinators, one of which does not know the version of a run
+    one = Desk()
+    other = Desk(one.server, "two")
+    run = await one.start(LINE)
+    with monkeypatch.context() as patched:
+        patched.setattr(version, "PROTOCOL", 0)
+        # When it is given a signal for it, twice
+        await one.send(done(run, ":a"))
+        await one.batch.handle(await one.source.claim(0, 16))
+        # Then it changes nothing, and does not set it aside
+        assert ((await one.run(run)).head.seq, one.server.rejected) == (1, [])
+    # And the other can have it at once
+    await other.batch.handle(await other.source.claim(60_000, 16))
+    assert list((await other.run(run)).tokens) == [":b"]

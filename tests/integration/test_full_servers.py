@@ -40,7 +40,7 @@ async def test_a_redis_that_is_nearly_full_takes_no_new_runs_and_ends_those_it_h
     # When more than four fifths of the memory is in use
     await limit_to(limited, 0.88)
     # Then no run is accepted, and the caller is told when to ask again
-    assert await eventually(lambda: _is_refused(limited)) == (503, "SRV015", "1")
+    assert await eventually(lambda: _is_refused(limited)) == (503, "SRV016", "1")
     # And those that run come to their ends
     await all_complete(limited, runs, {"b": {"pass": 30}})
     # And when there is room again, runs are accepted, and what was held back goes out

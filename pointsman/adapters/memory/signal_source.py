@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pointsman.adapters.memory.server import Armed, MemoryServer, Rejected
+from pointsman.adapters.memory.stream import Held
 from pointsman.base.ids import Millis, RunId
 from pointsman.ports.signal_source import Delivery
 from pointsman.protocol.signal import CONTINUE_TIMER
@@ -40,6 +41,12 @@ class MemorySignalSource:
         """Set a signal aside."""
         if self._server.signals.remove(delivery.id):
             self._server.rejected.append(Rejected(delivery.body, code, reason))
+
+    async def leave(self, delivery: Delivery) -> None:
+        """Let the signal look as if it had been held for very long."""
+        held = self._server.signals.held
+        if delivery.id in held:
+            held[delivery.id] = Held(self._consumer, 0)
 
     async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
         """Put a `continue` on the clock."""

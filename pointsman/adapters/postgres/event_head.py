@@ -11,6 +11,7 @@ from pointsman.ports.journal import JournalEvent
 from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.output import EMPTY, NOTHING, Output
 from pointsman.protocol.state import FINAL, RunHead, RunStatus
+from pointsman.protocol.version import must_know
 
 
 class PatchHead(msgspec.Struct):
@@ -47,6 +48,7 @@ class EventHead(msgspec.Struct):
     dead: tuple[DeadToken, ...] = ()
     unparked: tuple[TokenId, ...] = ()
     signal: SenderHead | None = None
+    protocol: int = 1
 
     @property
     def is_final(self) -> bool:
@@ -68,9 +70,25 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+class Versioned(msgspec.Struct):
+    """What can be read of an event of any release."""
+
+    protocol: int = 1
+
+
 _DECODER = msgspec.json.Decoder(EventHead)
-decode_head = _DECODER.decode
-"""Read the head of an encoded transition."""
+_VERSION = msgspec.json.Decoder(Versioned)
+
+
+def decode_head(body: bytes) -> EventHead:
+    """Read the head of an encoded transition. Raises `ReleaseTooOld` where a newer release has written it."""
+    try:
+        head = _DECODER.decode(body)
+    except msgspec.ValidationError:
+        must_know(_VERSION.decode(body).protocol, "an event")
+        raise
+    must_know(head.protocol, "an event")
+    return head
 
 
 def examine(event: JournalEvent) -> Entry | Unreadable:

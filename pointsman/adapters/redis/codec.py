@@ -145,6 +145,8 @@ def head_fields(head: RunHead) -> list[Argument]:
             fields += (name, value)
     if head.failed:
         fields += ("failed", 1)
+    if head.protocol != 1:
+        fields += ("protocol", head.protocol)
     records = {"error": head.error, "timer": head.timer, "metadata": head.metadata, "forked": head.forked}
     for name, record in records.items():
         if record is not None:

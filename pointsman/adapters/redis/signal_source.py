@@ -23,6 +23,7 @@ INTAKE_BATCH: Final = 500
 _GRACE_S: Final = 10.0
 _LEAST_BLOCK_MS: Final = 10
 """Redis 6.2 rounds the timeout of BLMOVE down to milliseconds, and takes 0.001 for zero: for ever."""
+_VERY_LONG_MS: Final = 86_400_000
 _FULL_PAUSE_S: Final = 0.1
 _MEMORY_IS_FULL: Final = "SRV008"
 _GIVEN_BEFORE: Final = b"0"
@@ -75,6 +76,12 @@ class RedisSignalSource:
         kept = delivery.body[:REJECTED_BYTES]
         told = (delivery.id, code, reason, kept, len(delivery.body), REJECTED_KEPT)
         await self._partition.run("reject_signal", keys, told)
+
+    async def leave(self, delivery: Delivery) -> None:
+        """Let the signal look as if it had been held for very long."""
+        idle = ("IDLE", _VERY_LONG_MS, "JUSTID")
+        own = (self._keys.signals, COORDINATORS, self._consumer, 0, delivery.id)
+        await self._partition.connection.ask("XCLAIM", *own, *idle)
 
     async def postpone(self, delivery: Delivery, run: RunId, delay_ms: int) -> None:
         """Put a `continue` on the clock, beside the timers of runs."""
