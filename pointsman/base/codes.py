@@ -348,8 +348,8 @@ CODES: dict[str, Page] = {
     "SRV031": Page(
         "A blob is missing",
         "A run refers to an output that the blob store does not hold.",
-        "What needs the output cannot go on; nothing was changed.",
-        "Restore the blob from a backup, or name the store it was written to in POINTSMAN_BLOB_URL.",
+        "A node that reads the output has failed; an edit that would read it was not made.",
+        "Restore the blob, or name the store it was written to in POINTSMAN_BLOB_URL; then redrive the dead letter.",
     ),
     "SRV032": Page(
         "A blob is damaged",

@@ -158,7 +158,7 @@ class Recovery:
         if run.is_final:
             raise ValueError("its journal says that it has ended, and its row does not")
         program = await self._programs.of(run.head)
-        change = await with_blobs(run.blobs, lambda: recover(program, run, now), self._blobs)
+        change = await with_blobs(run.blobs, lambda: recover(program, run, now), self._blobs, run.lost)
         await store_large_outputs(change, self._blobs, self._limit)
         sealed = seal(change)
         advance(run, change, sealed.tip)

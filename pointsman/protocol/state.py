@@ -145,6 +145,8 @@ class Snapshot(msgspec.Struct):
     frames: dict[FrameId, Frame] = {}
     blobs: dict[str, bytes] = {}
     """Outputs that live in the blob store, loaded because `reads` named them."""
+    lost: set[str] = set()
+    """Those that were named and are not there: whoever reads one fails."""
 
     @property
     def is_final(self) -> bool:

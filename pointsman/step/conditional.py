@@ -12,14 +12,14 @@ from pointsman.base.ids import TokenId, split_token
 from pointsman.plan import Edge, Route
 from pointsman.protocol.state import Resolution
 from pointsman.step.draft import Draft
-from pointsman.step.values import bindings
+from pointsman.step.values import OutputLost, bindings
 
 MAX_SHOWN = 1_024
 """Bytes of the values a failed condition read that its note keeps."""
 
 
 class ConditionsFailed(Exception):
-    """Conditions raised, none was true, and no edge stands without one: the node fails with `condition_error`."""
+    """Conditions raised, none was true, and no edge stands without one; or what one reads is lost: the node fails."""
 
 
 def choose(
@@ -71,7 +71,11 @@ class _Conditions:
 
 
 def evaluate_condition(draft: Draft, source: str, token: TokenId, output: Callable[[], Any], where: str) -> bool | None:
-    """Whether a condition holds; None where it raised, which a `condition_failed` note then tells."""
+    """Whether a condition holds; None where it raised, which a `condition_failed` note then tells.
+
+    Raises:
+        ConditionsFailed: What it reads is lost: nobody knows whether it holds, so nothing follows from it.
+    """
     expression, values = None, {}
     try:
         expression = draft.program.expression(source)
@@ -84,4 +88,6 @@ def evaluate_condition(draft: Draft, source: str, token: TokenId, output: Callab
         shown = msgspec.json.encode(read)[:MAX_SHOWN].decode(errors="replace")
         detail = {"where": where, "expression": source, "error": str(wrong), "values": shown}
         draft.note("condition_failed", token, detail)
+        if isinstance(wrong, OutputLost):
+            raise ConditionsFailed from wrong
         return None

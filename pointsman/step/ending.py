@@ -102,7 +102,13 @@ def _leave(draft: Draft, site: Site, token: TokenId, resolved: Iterable[tuple[Ed
 
 
 def _complete_pass(draft: Draft, site: Site, token: TokenId, result: Result) -> None:
-    conclude_pass(draft, site, token, judge(draft, site, token, _output_of(draft, token)), result)
+    try:
+        verdict = judge(draft, site, token, _output_of(draft, token))
+    except ConditionsFailed:
+        message = "what the condition of its loop reads is in the blob store no more"
+        fail(draft, site, token, ErrorInfo("condition_error", message), attempt=result.attempt)
+        return
+    conclude_pass(draft, site, token, verdict, result)
 
 
 def conclude_pass(draft: Draft, site: Site, token: TokenId, verdict: Verdict, result: Result) -> None:

@@ -13,7 +13,9 @@ from pointsman.step.draft import RUN_TIMER, Beginning, Draft
 from pointsman.step.program import Program
 
 
-def start(program: Program, head: RunHead, now: Millis, blobs: dict[str, bytes] | None = None) -> Transition:
+def start(
+    program: Program, head: RunHead, now: Millis, blobs: dict[str, bytes] | None = None, lost: set[str] | None = None
+) -> Transition:
     """Say what starting a run does: its start nodes are activated.
 
     Args:
@@ -21,11 +23,12 @@ def start(program: Program, head: RunHead, now: Millis, blobs: dict[str, bytes] 
         head: The run as accepted: QUEUED, seq 0, no tip. It is not changed.
         now: When it starts.
         blobs: The run's input, if it lives in the blob store and a start node reads it (`OutputsNeeded` says so).
+        lost: The same, where it is not there.
 
     Returns:
         A transition that carries the head, so that folding can begin with it.
     """
-    draft = Draft(program, Snapshot(head, blobs=blobs or {}), now)
+    draft = Draft(program, Snapshot(head, blobs=blobs or {}, lost=lost or set()), now)
     draft.status = "RUNNING"
     if program.plan.guards.max_duration_ms is not None:
         draft.timer = draft.arm(RUN_TIMER, program.plan.guards.max_duration_ms)

@@ -26,6 +26,10 @@ class OutputsNeeded(Exception):
         self.refs = refs
 
 
+class OutputLost(ExpressionError):
+    """What is to be read is in the blob store no more. It fails whoever reads it, and is never taken for false."""
+
+
 def output_bytes(draft: Draft, output: Output) -> bytes:
     """The JSON of an output, out of the blob store if it lives there; a foreign reference stands as `{"$ref": …}`."""
     if output.ref is None:
@@ -33,6 +37,8 @@ def output_bytes(draft: Draft, output: Output) -> bytes:
     if not is_blob(output.ref):
         return msgspec.json.encode({"$ref": output.ref})
     loaded = draft.run.blobs.get(output.ref)
+    if loaded is None and output.ref in draft.run.lost:
+        raise OutputLost("SRV031", f"an output that is to be read, {output.ref}, is not in the blob store any more")
     if loaded is None:
         raise OutputsNeeded(frozenset({output.ref}))
     return loaded

@@ -53,7 +53,7 @@ def test_the_signals_that_are_shown_are_read_as_such(body: str) -> None:
 
 def test_every_reason_to_set_a_signal_aside_is_listed() -> None:
     signals = {code for code in CODES if code.startswith("SIG")}
-    assert set(first_column("code | set aside because")) == {*signals, "RUN007", "SRV031"}
+    assert set(first_column("code | set aside because")) == {*signals, "RUN007"}
 
 
 def test_the_limits_that_are_told_are_those_of_the_code() -> None:

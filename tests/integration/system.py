@@ -46,6 +46,7 @@ QUICK: Final[Mapping[str, str]] = {
     "POINTSMAN_SUPERVISOR_LEASE_TTL_MS": "1000",
     # Above the two seconds that an acceptor may take to start its run.
     "POINTSMAN_SUPERVISOR_RECONCILE_INTERVAL_MS": "2500",
+    "POINTSMAN_SUPERVISOR_STUCK_AFTER_MS": "1000",
     "POINTSMAN_WORKER_LEASE_MS": str(LEASE_MS),
     "POINTSMAN_WORKER_HEARTBEAT_MS": "300",
     # In the URL; named twice they would have to agree.
@@ -96,6 +97,11 @@ class System:
     def url(self) -> str:
         """Where the API is; the same over its restarts."""
         return f"http://127.0.0.1:{self._api_port}"
+
+    @property
+    def blobs(self) -> Path:
+        """Where large outputs are."""
+        return self._folder / "data" / "blobs"
 
     def start(self, name: str, **settings: str) -> None:
         """Start a process under a name that is free."""

@@ -1,4 +1,4 @@
-"""Dead letters through real processes: what fails for good is listed, told, and redriven."""
+"""Dead letters and stuck runs through real processes: what fails for good is listed, told, and redriven."""
 
 from __future__ import annotations
 
@@ -160,3 +160,73 @@ async def test_many_letters_are_redriven_by_a_filter_each_with_its_result(caller
         await caller.complete(task, "called")
     assert [await caller.completed(run_id) for run_id in runs] == [{"call": "by hand"}, *[{"call": "called"}] * 2]
     assert (await caller.letter(gone["id"]))["status"] == "closed"
+
+
+async def test_a_node_whose_input_is_lost_fails_visibly_and_goes_on_once_it_is_restored(caller: Caller) -> None:
+    # Given a node that will read a large output, which somebody deletes meanwhile
+    run_id = await caller.start(
+        definition(
+            by_hand("a", "blob_hand"),
+            by_hand("b", "blob_hand"),
+            node("c", gives="${ctx.a.output.n}", failure_policy="park"),
+            "a->b->c",
+        )
+    )
+    (task,) = await caller.take("blob_hand")
+    await caller.complete(task, {"n": 7, "text": "x" * 100_000})
+    (task,) = await caller.take("blob_hand")
+    ref = (await caller.run(run_id))["nodes"]["a"]["output"]["$ref"]
+    (blob,) = caller.system.blobs.rglob(ref.removeprefix("blob://"))
+    kept = blob.read_bytes()
+    blob.unlink()
+    # When its turn comes, then it has failed, and is a dead letter
+    await caller.complete(task, "done")
+    told = await caller.letter_of(run_id)
+    assert (told["node"], told["code"], told["message"][:6], told["parked"]) == ("c", "template_error", "SRV031", True)
+    # And once the output is restored, it can be redriven
+    blob.write_bytes(kept)
+    assert (await caller.client.post(f"/api/v1/dead-letters/{told['id']}/redrive")).status_code == 200
+    assert await caller.completed(run_id) == {"c": 7}
+
+
+async def test_a_run_that_lost_its_keys_is_found_within_ten_seconds_and_named_with_the_reason(caller: Caller) -> None:
+    # Given a run whose keys somebody deletes
+    run_id = await caller.start(definition(by_hand("a", "stuck_hand")))
+    await caller.take("stuck_hand")
+    await caller.redis.delete(*await caller.keys(run_id))
+
+    # When ten seconds have passed at most, then it is told, with the reason
+    async def stuck() -> bool:
+        return (await caller.run(run_id))["stuck"] is not None
+
+    await eventually(stuck, timeout=10)
+    listed = (await caller.client.get("/api/v1/runs", params={"stuck": "true"})).json()["runs"]
+    assert [(run["run_id"], run["stuck"]) for run in listed if run["run_id"] == run_id] == [
+        (run_id, "Redis does not hold it")
+    ]
+
+
+async def test_a_task_deleted_from_its_stream_is_handed_out_again(caller: Caller) -> None:
+    # Given a task that somebody deletes
+    run_id = await caller.start(definition(by_hand("a", "deleted_hand")))
+    (task,) = await caller.take("deleted_hand")
+    assert await caller.redis.delete("wf.tasks.deleted_hand") == 1
+    # When the supervisor has found out, then a worker finds it anew
+    (again,) = await eventually(lambda: caller.take("deleted_hand"), timeout=15)
+    assert (again["id"], again["attempt"]) == (task["id"], 2)
+    # And the first result counts, whoever brings it
+    await caller.complete(task, "done")
+    assert await caller.completed(run_id) == {"a": "done"}
+
+
+async def test_types_that_nobody_serves_are_told_with_the_run_and_in_the_list(caller: Caller) -> None:
+    run_id = await caller.start(definition(by_hand("a", "nobody_hand"), node("b", "hold", gate="/nowhere")))
+
+    async def waits() -> bool:
+        return (await caller.run(run_id))["waiting_for_worker"] == ["nobody_hand"]
+
+    await eventually(waits)
+    types = {one["type"]: one for one in (await caller.client.get("/api/v1/task-types")).json()["types"]}
+    assert types["nobody_hand"] == {"type": "nobody_hand", "tasks": 1, "waiting": 1, "served": False}
+    assert types["function"]["served"]
+    await caller.command(run_id, "cancel")

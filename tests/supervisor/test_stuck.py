@@ -15,8 +15,9 @@ from pointsman.adapters.redis.rejected_source import PushedSignals
 from pointsman.base.ids import Millis, RunId, TimerId, TokenId
 from pointsman.protocol.signal import Pause, TaskLost, decode_signal
 from pointsman.protocol.state import OpenToken, Timer, TokenState
+from pointsman.settings import Settings
 from pointsman.step.stuck import why_stuck
-from supervisor.stuck import Stuck
+from supervisor.stuck import LOOKS, Stuck
 from tests.supervisor.depot import Depot
 from tests.support.driven import token
 from tests.support.waiting import eventually
@@ -58,6 +59,12 @@ def test_a_run_is_stuck_if_nothing_will_ever_move_it(found: Mapping[TokenId, Ope
 def test_of_very_many_tokens_some_are_named() -> None:
     many = {TokenId(f":{number}"): open_token("queued") for number in range(9)}
     assert re.search(r":4 is queued and 4 more\Z", why_stuck(many, SINCE))
+
+
+def test_a_run_that_nothing_moves_is_found_within_ten_seconds() -> None:
+    # Given how long it may be still before it is looked at, and how often it must be found so
+    still_ms = Settings().supervisor.stuck_after_ms
+    assert still_ms + LOOKS * still_ms / LOOKS < 10_000
 
 
 def detector(depot: Depot, drain: asyncio.Event | None = None, after_ms: int = 0) -> Stuck:
