@@ -32,6 +32,8 @@ _MEMBERS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _INDEX: Final = re.compile(r"(?:0|[1-9][0-9]*|-)\Z")
 _BY_ID: Final = frozenset({"nodes", "edges"})
+_PUT_IN: Final = frozenset({"add", "copy", "move"})
+_FIRST_EDGE: Final = frozenset({"/edges/-", "/edges/0"})
 
 
 def apply_patch(document: dict[str, Any], operations: Sequence[Operation]) -> dict[str, Any]:
@@ -49,6 +51,13 @@ def apply_patch(document: dict[str, Any], operations: Sequence[Operation]) -> di
     for index, operation in enumerate(operations):
         document = patch.carry_out(index, operation)
     return document
+
+
+def with_edges(document: dict[str, Any], operation: Operation) -> dict[str, Any]:
+    """The document as `operation` finds it: where it is to put in the first edge, no `edges` are an empty list."""
+    if operation["op"] not in _PUT_IN or operation["path"] not in _FIRST_EDGE or "edges" in document:
+        return document
+    return {**document, "edges": []}
 
 
 def segment(items: Sequence[Any], index: int) -> str:
@@ -77,6 +86,7 @@ class _Patch:
         self._index, self._told = index, f"operation {index}"
         verb = self._check(operation)
         where = operation["path"] or '""'
+        self.document = with_edges(self.document, operation)
         self._told = f"operation {index}, `{verb} {where}`"
         try:
             self._carry_out(verb, operation)

@@ -10,7 +10,7 @@ from jsonpointer import JsonPointer
 from pointsman.base.errors import EditRefused
 from pointsman.definition import Document, Operation, apply_patch
 from pointsman.definition.merge_patch import is_same
-from pointsman.definition.patch import id_of, segment
+from pointsman.definition.patch import id_of, segment, with_edges
 from pointsman.definition.positions import pointer_of
 
 _BY_ID: Final = frozenset({"nodes", "edges"})
@@ -36,6 +36,7 @@ def _undone(document: Document, operations: Sequence[Operation]) -> list[Operati
     undone: list[Operation] = []
     for operation in operations:
         after = apply_patch(document, [operation])
+        document = with_edges(document, operation)
         undone[:0] = _undo(operation, document, after)
         document = after
     return undone

@@ -55,6 +55,19 @@ async def test_taking_back_what_nothing_has_executed_restores_the_definition_to_
     assert taken[1]["operations"] == taken[0]["inverse"] == answered.json()["operations"]
 
 
+async def test_the_first_edge_of_a_definition_comes_and_goes(room: Room) -> None:
+    # Given a run whose definition leaves its edges out
+    run_id = await room.start({"name": "alone", "nodes": CHAIN["nodes"][:1]})
+    before = await definition(room, run_id)
+    # When a node is added with an edge, and taken back
+    answered = await patched(room, run_id, ADD_C)
+    assert answered.status_code == 200, answered.text
+    assert set((await room.run(run_id))["nodes"]) == {"a", "c"}
+    assert (await room.post(f"/runs/{run_id}/patches/2/revert")).status_code == 200
+    # Then the definition leaves them out again
+    assert await definition(room, run_id) == before
+
+
 async def test_a_revert_that_is_taken_back_does_the_edit_again(room: Room) -> None:
     run_id = await room.start(CHAIN)
     await patched(room, run_id)

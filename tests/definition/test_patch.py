@@ -111,6 +111,22 @@ def test_indexes_and_the_end_of_a_list_mean_what_the_rfc_says() -> None:
     assert [node["id"] for node in after["nodes"]] == ["gate", "notify", "score"]
 
 
+@pytest.mark.parametrize("place", ["-", "0"])
+def test_a_definition_without_edges_takes_its_first_one(place: str) -> None:
+    # Given a definition that leaves `edges` out, as those of one node do
+    alone: dict[str, Any] = {"nodes": [{"id": "a", "type": "function"}, {"id": "b", "type": "function"}]}
+    way = {"from": "a", "to": "b"}
+    # When an edge is added
+    after = apply_patch(alone, [{"op": "add", "path": f"/edges/{place}", "value": way}])
+    # Then it is the first, and the definition given was left alone
+    assert after == {**alone, "edges": [way]}
+    assert "edges" not in alone
+    # And what takes edges to be there already is refused as ever
+    for operation in ({"op": "remove", "path": "/edges/0"}, {"op": "test", "path": "/edges", "value": []}):
+        with pytest.raises(EditRefused):
+            apply_patch(alone, [operation])
+
+
 def test_moving_something_to_where_it_is_changes_nothing() -> None:
     # Given the same place spelled by id and by index
     assert patched({"op": "move", "from": "/nodes/gate", "path": "/nodes/1"}) == WORKFLOW

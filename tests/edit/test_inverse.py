@@ -126,6 +126,19 @@ def test_a_whole_document_that_was_replaced_comes_back_whole() -> None:
     assert undone({"op": "replace", "path": "", "value": {}}) == [{"op": "replace", "path": "", "value": WORKFLOW}]
 
 
+def test_the_first_edges_of_a_definition_go_again_one_by_one() -> None:
+    # Given a definition without edges, and a patch that brings two
+    alone = {"nodes": WORKFLOW["nodes"]}
+    operations = [{"op": "add", "path": "/edges/-", "value": {"from": "score", "to": to}} for to in ("gate", "notify")]
+    made = inverse(alone, operations)
+    # Then they are removed by id, not with the list: others may have added to it since
+    assert made == [
+        {"op": "remove", "path": "/edges/score->notify"},
+        {"op": "remove", "path": "/edges/score->gate"},
+    ]
+    assert apply_patch(apply_patch(alone, operations), made) == {**alone, "edges": []}
+
+
 def test_a_patch_that_cannot_be_applied_has_no_inverse() -> None:
     with pytest.raises(EditRefused, match="operation 1") as refused:
         inverse(WORKFLOW, [{"op": "remove", "path": "/nodes/gate"}, {"op": "remove", "path": "/nodes/gate"}])
