@@ -42,6 +42,8 @@ class Round(NamedTuple):
     faults_per_s: float
     among: tuple[str, ...] = (*MODULES, *PAIRED, *SERVERS)
     kinds: Collection[KindName] = tuple(KINDS)
+    again: str = ""
+    """The command that plays it again."""
 
 
 class Outcome(NamedTuple):

@@ -18,6 +18,8 @@ DELIVERIES: Final = 90
 """Faults cost attempts and workers; however many there were, they must not be what ends a run."""
 
 SPARE: Final = "spare"
+LARGE: Final = 40_000
+"""Characters, more than travel along."""
 ECHOES: Final = 0.15
 """Share of the tasks whose result is reported a second time, late, and in another way."""
 
@@ -35,7 +37,7 @@ class Draft:
         """A node for the worker of the harness; its id."""
         fields: Document = {name: config.pop(name) for name in ("loop", "join", "timeout_ms") if name in config}
         told = {"handler": "do", "ms": self.chance.randrange(self._longest_ms), **config}
-        if self.chance.random() < ECHOES:
+        if self.chance.random() < ECHOES and "pads" not in told:
             told["again_ms"] = self.chance.randrange(1_500)
         name = f"n{len(self.nodes)}"
         common = {"retry": PATIENT, "max_deliveries": DELIVERIES}
@@ -110,6 +112,13 @@ def loop(draft: Draft) -> Ends:
     return first, last
 
 
+def large(draft: Draft) -> Ends:
+    """A task whose output goes to the blob store, and one that is handed it."""
+    first, last = draft.task(pads=LARGE), draft.task()
+    draft.link(first, last)
+    return first, last
+
+
 def handled(draft: Draft) -> Ends:
     """A task that fails for good, and what is done about it."""
     fails = draft.task(refuses=True)
@@ -130,6 +139,7 @@ PIECES: Final[tuple[Callable[[Draft], Ends], ...]] = (
     branch,
     loop,
     handled,
+    large,
 )
 
 

@@ -92,6 +92,7 @@ async def gathered(sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept
     """Everything about every run of a load."""
     events = {run: await _events(sources.pool, run) for run in load.asked}
     programs = await _programs(sources.pool, events.values())
+    definitions = await _definitions(sources.pool, events.values())
     ledger: dict[RunId, list[Line]] = defaultdict(list)
     for line in read_ledgers(sources.ledgers):
         ledger[line.run].append(line)
@@ -102,12 +103,13 @@ async def gathered(sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept
             run,
             events[run],
             run in load.accepted,
-            ledger[run],
+            sorted(ledger[run], key=lambda line: line.at),
             [edit for edit in load.edits if edit.run == run],
             await _shown(sources.client, run),
             [found[run] for found in held if run in found],
             tuple(left[run].keys) if run in left else (),
             programs,
+            definitions,
         )
         for run in load.asked
     ]
@@ -130,6 +132,13 @@ async def _programs(pool: Any, runs: Iterable[list[Event]]) -> dict[Digest, Prog
     rows = await pool.fetch("SELECT digest, body FROM plans WHERE digest = ANY($1)", sorted(digests))
     deciding = engine("cel-cpp")
     return {row["digest"]: Program(decode_plan(row["body"]), deciding) for row in rows}
+
+
+async def _definitions(pool: Any, runs: Iterable[list[Event]]) -> dict[Digest, bytes]:
+    patches = [change.patch for events in runs for change, _ in events if change.patch is not None]
+    digests = {digest for patch in patches for digest in (patch.base_definition, patch.definition)}
+    rows = await pool.fetch("SELECT digest, body FROM definitions WHERE digest = ANY($1)", sorted(digests))
+    return {row["digest"]: row["body"] for row in rows}
 
 
 async def _shown(client: httpx.AsyncClient, run: RunId) -> Mapping[str, Any]:

@@ -118,15 +118,15 @@ class Load:
         name = f"e{number}"
         run = chance.choice(list(self._edited))
         planned = any_edit(chance, self._edited[run], name, self._amount.longest_ms)
-        status, told = await self._sent(run, {"operations": planned.operations, "description": name})
-        revision = told["revision"] if status == 200 else 0
+        status, revision = await self._sent(run, {"operations": planned.operations, "description": name})
         self.edits.append(Edit(name, run, status, time.monotonic_ns(), revision, planned.removes))
         if status == 200:
             planned.taken(self._edited[run])
 
-    async def _sent(self, run: RunId, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    async def _sent(self, run: RunId, body: dict[str, Any]) -> tuple[int, int]:
+        """The status of the answer, and the run's revision by it."""
         try:
             answered = await self._client.post(f"/api/v1/runs/{run}/patch", json=body)
         except httpx.HTTPError:
-            return 0, {}
-        return answered.status_code, answered.json()
+            return 0, 0
+        return answered.status_code, answered.json()["revision"] if answered.status_code == 200 else 0

@@ -97,6 +97,7 @@ class Run:
     left: tuple[str, ...] = ()
     """Its keys in Redis in the end."""
     programs: Mapping[Digest, Program] = field(default_factory=dict)
+    definitions: Mapping[Digest, bytes] = field(default_factory=dict)
 
     @cached_property
     def moments(self) -> list[Moment]:

@@ -59,7 +59,7 @@ def failure(outcome: Outcome) -> str:
     counted = Counter(violation.check for violation in found)
     lines = [f"round `{plan.name}`, seed {plan.seed}: {len(found)} violations"]
     lines += [f"  {count:4} x {check}" for check, count in counted.items()]
-    lines.append(f"again: make chaos SEED={plan.seed} MINUTES=0")
+    lines.append(f"again: {plan.again}")
     lines += [f"  {violation.run}: {violation.check}: {violation.says}" for violation in found[:SHOWN]]
     shortest = _shortest(outcome)
     if shortest is not None:

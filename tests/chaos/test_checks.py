@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
+import msgspec
 import pytest
 from msgspec.structs import replace as changed
 
 from pointsman.base.ids import Digest, EdgeId, Millis, RunId, Tip, TokenId
 from pointsman.compile import compile_source
+from pointsman.protocol.output import BLOB_SCHEME
 from pointsman.protocol.transition import Patch, Transition, decode_event, seal
 from pointsman.step import advance
 from tests.chaos.checks import CHECKS, violations
@@ -24,6 +27,9 @@ from tests.support.driven import Run as Driven
 
 PLAN: Final = Digest("p" * 64)
 LOOP: Final = {"condition": "output.pass < 2", "max_iterations": 5, "loop_back_to": "draft"}
+OLD, NEW = Digest("d" * 64), Digest("e" * 64)
+OPERATION: Final = {"op": "add", "path": "/metadata", "value": {"owner": "ann"}}
+DEFINITIONS: Final = {OLD: b'{"nodes":[]}', NEW: b'{"nodes":[],"metadata":{"owner":"ann"}}'}
 LOOK_AT: Final = 8
 """The event after which Redis was looked at: a pass is open, a task out, a timer armed, a join has fired."""
 
@@ -61,6 +67,12 @@ class History:
         self.line("reported", name, gives)
         self.driven.complete(name, gives)
 
+    def do_much(self, name: str, **gives: Any) -> None:
+        """A worker does a task whose output goes to the blob store."""
+        self.line("handed", name, self.driven.payload(name))
+        self.line("reported", name, gives)
+        self.driven.complete(name, ref=f"{BLOB_SCHEME}{hashlib.sha256(msgspec.json.encode(gives)).hexdigest()}")
+
     def fail(self, name: str) -> None:
         """A worker fails at a task."""
         self.line("handed", name, self.driven.payload(name))
@@ -70,7 +82,7 @@ class History:
     def patch(self) -> None:
         """An edit that leaves the graph as it is."""
         run = self.driven.snapshot
-        made = Patch(2, PLAN, Digest("e" * 64), Digest("d" * 64), description="e1")
+        made = Patch(2, PLAN, NEW, OLD, description="e1", operations=(OPERATION,))
         sealed = seal(Transition(RUN, run.head.seq + 1, run.head.tip, Millis(self.driven.now), "patch", patch=made))
         advance(run, sealed.transition, sealed.tip)
         self.driven.events.append((sealed.event, sealed.tip))
@@ -85,7 +97,7 @@ def sound() -> Run:
     story.do("a", n=1)
     story.patch()
     story.do("left", n=2)
-    story.do("right", n=3)
+    story.do_much("right", n=3)
     story.do("both", n=4)
     story.do("review[1]:draft", n=5)
     story.do("review[1]:review", **{"pass": 1})
@@ -100,6 +112,7 @@ def sound() -> Run:
         edits=[Edit("e1", RUN, 200, 10**9, 2, ("never",)), Edit("e2", RUN, 409, 10**9)],
         shown={"status": "COMPLETED", "revision": 2, "output": {"end": {"n": 7}}},
         programs={PLAN: story.driven.program},
+        definitions=DEFINITIONS,
     )
     return replace(run, kept=[looked_at(run)])
 
@@ -234,9 +247,13 @@ BREACHES: Final[list[tuple[str, Breaking]]] = [
     ("no output is lost", lambda run: in_ledger(run, "reported", "end", data={"n": 8})),
     ("no output is lost", lambda run: in_ledger(run, "reported", "end", attempt=2)),
     ("no output is lost", lambda run: in_ledger(run, "handed", "end", data={"n": 8})),
+    ("no output is lost", lambda run: in_ledger(run, "reported", "right", data={"n": 4})),
+    ("no output is lost", lambda run: in_ledger(run, "handed", "both", data={"left": {"n": 2}, "right": {"n": 3}})),
     ("no output is lost", lambda run: in_ledger(run, "handed", "both", data={"left": {"n": 2}})),
     ("revisions have no gap", lambda run: patched_otherwise(run, revision=3)),
-    ("revisions have no gap", lambda run: patched_otherwise(run, base_definition=Digest("f" * 64))),
+    ("revisions have no gap", lambda run: patched_otherwise(run, base_definition=NEW)),
+    ("an edit does what was asked", lambda run: patched_otherwise(run, operations=())),
+    ("an edit does what was asked", lambda run: replace(run, definitions={**DEFINITIONS, NEW: b"{}"})),
     (
         "an answered edit is kept, a refused one changes nothing",
         lambda run: replace(run, edits=[*run.edits, Edit("e3", RUN, 200, 0, 3)]),

@@ -42,6 +42,8 @@ async def do(task: Task) -> Any:
         ledger().write("failed", task, "impossible")
         raise NonRetryable("it cannot be done", type="impossible")
     output: dict[str, Any] = {"node": task.node_id, "attempt": attempt, "by": os.getpid(), **config.get("gives", {})}
+    if "pads" in config:
+        output["pad"] = "x" * config["pads"]
     ledger().write("reported", task, output)
     if "again_ms" in config:
         pushing = asyncio.create_task(_push_again(task, output, config["again_ms"]))

@@ -23,6 +23,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "a join has seen every edge": execution.joins_saw_every_edge,
     "no output is lost": execution.keeps_outputs,
     "revisions have no gap": revisions.have_no_gap,
+    "an edit does what was asked": revisions.do_what_was_asked,
     "an answered edit is kept, a refused one changes nothing": revisions.are_as_answered,
     "nothing removed is executed": revisions.removed_is_not_executed,
     "Redis holds what the journal folds to": redis_state.is_the_fold,

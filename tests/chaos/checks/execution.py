@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pointsman.base.ids import EdgeId, FrameId, NodeId, TokenId, split_pass, split_token, token_id
-from pointsman.protocol.output import Output
+from pointsman.protocol.output import BLOB_SCHEME, Output
 from pointsman.protocol.signal import Completed
 from pointsman.protocol.state import OpenToken, Snapshot
 from pointsman.step.program import Site, ancestor
@@ -76,8 +77,8 @@ def keeps_outputs(run: Run) -> Found:
         result = change.ended.get(token)
         if (token, attempt) not in reported:
             yield f"{token} is completed by attempt {attempt}, which no worker reported", change.seq
-        elif result is not None and _decoded(result.output) != reported[token, attempt]:
-            told = f"the worker reported {reported[token, attempt]}, the journal has {_decoded(result.output)}"
+        elif result is not None and not _is(result.output, reported[token, attempt]):
+            told = f"the worker reported {reported[token, attempt]}, the journal has {result.output}"
             yield f"{token}, attempt {attempt}: {told}", change.seq
     yield from _wrong_payloads(run)
 
@@ -182,5 +183,15 @@ def _unseen(site: Site, resolved: dict[EdgeId, str], sources: set[EdgeId]) -> st
     return "" if live else "no edge was live"
 
 
+def _is(output: Output, reported: Any) -> bool:
+    """Whether an output is what was reported; one in the blob store is named by its content."""
+    if output.ref is None:
+        return bool(_decoded(output) == reported)
+    return output.ref == f"{BLOB_SCHEME}{hashlib.sha256(msgspec.json.encode(reported)).hexdigest()}"
+
+
 def _decoded(output: Output) -> Any:
+    """The value of an output as those behind are handed it."""
+    if output.ref is not None:
+        return {"$ref": output.ref}
     return msgspec.json.decode(output.data) if output.data else None

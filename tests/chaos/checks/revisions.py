@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 
 from pointsman.base.ids import split_token
+from pointsman.definition import apply_patch
 from pointsman.protocol.transition import Patch
 from tests.chaos.record import Run
 
@@ -26,6 +28,18 @@ def have_no_gap(run: Run) -> Found:
         if change.patch.base_definition != definition:
             yield f"revision {revision} was made of another definition than its run had", change.seq
         definition = change.patch.definition
+
+
+def do_what_was_asked(run: Run) -> Found:
+    """The definition of each revision is the one before with the operations of its patch carried out."""
+    for change, _ in run.events:
+        patch = change.patch
+        if patch is None:
+            continue
+        before = json.loads(run.definitions[patch.base_definition])
+        after = json.loads(run.definitions[patch.definition])
+        if apply_patch(before, list(patch.operations)) != after:
+            yield f"revision {patch.revision} is not what its operations make of the one before", change.seq
 
 
 def are_as_answered(run: Run) -> Found:
