@@ -248,7 +248,10 @@ async def _edit(services: Services, sent: SentEdit, way: _Way) -> Response:
     try:
         return await way(services, sent, Preparing(services, sent))
     except _Mismatch as other:
-        told = f"run {sent.run_id} is at revision {other.revision}, not at {sent.if_match}; nothing was changed."
+        told = (
+            f"run {sent.run_id} is at revision {other.revision}, not at {sent.if_match}; nothing was changed. Read its "
+            "definition again, and send what you mean now with the ETag that comes with it."
+        )
         return problem("API015", told, headers=etag(other.revision))
     except (EditRefused, InvalidDefinition) as wrong:
         refusal = _located(wrong, sent.within)

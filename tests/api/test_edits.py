@@ -105,31 +105,62 @@ async def test_a_patch_beyond_a_limit_of_the_run_is_refused(settings: Settings, 
         assert await stored(room) == before
 
 
-@pytest.mark.parametrize("editors", [2, 8])
+@pytest.mark.parametrize("editors", [2, 7, 16])
 async def test_independent_edits_of_several_editors_all_land(room: Room, editors: int) -> None:
-    # Given editors that know nothing of each other
+    # Given editors that know nothing of each other, and a run that goes on meanwhile
     run_id = await room.start(CHAIN)
     names = [f"n{number}" for number in range(editors)]
     # When all of them edit at once
-    answers = await asyncio.gather(*(patched(room, run_id, new_node(name)) for name in names))
+    edits = asyncio.gather(*(patched(room, run_id, new_node(name)) for name in names))
+    answers, _ = await asyncio.gather(edits, room.complete(run_id, "a"))
     # Then each made a revision of its own, and nothing is lost
     assert [answered.status_code for answered in answers] == [200] * editors
     assert sorted(answered.json()["revision"] for answered in answers) == list(range(2, editors + 2))
-    assert set((await room.run(run_id))["nodes"]) == {"a", "b", *names}
+    nodes = (await room.run(run_id))["nodes"]
+    assert set(nodes) == {"a", "b", *names}
+    assert nodes["a"]["status"] == "completed"
 
 
-@pytest.mark.parametrize("editors", [2, 8])
+@pytest.mark.parametrize("editors", [2, 16])
 async def test_of_editors_who_mean_the_same_revision_exactly_one_wins(room: Room, editors: int) -> None:
-    # Given editors that all have read revision 1
+    # Given a run, and editors that have all read the same revision, again and again
     run_id = await room.start(CHAIN)
-    # When each changes the same node
-    answers = await asyncio.gather(
-        *(
-            patched(room, run_id, [{"op": "add", "path": "/nodes/b/config", "value": {"to": name}}], If_Match='"1"')
-            for name in map(str, range(editors))
-        )
-    )
-    # Then one has, and the others learn which revision there is now
-    assert sorted(answered.status_code for answered in answers) == [200, *[412] * (editors - 1)]
-    assert {answered.headers["etag"] for answered in answers} == {'"2"'}
-    assert (await room.run(run_id))["revision"] == 2
+    for revision in (1, 2, 3):
+        # When each changes the same node
+        tag, names = f'"{revision}"', [f"{revision}-{number}" for number in range(editors)]
+        answers = await asyncio.gather(*(patched(room, run_id, tell(name), If_Match=tag) for name in names))
+        # Then one has, and the others learn which revision there is now, and what to do
+        assert sorted(answered.status_code for answered in answers) == [200, *[412] * (editors - 1)]
+        assert {answered.headers["etag"] for answered in answers} == {f'"{revision + 1}"'}
+        late = [answered.json() for answered in answers if answered.status_code == 412]
+        assert {told["code"] for told in late} == {"API015"}
+        assert all("Read its definition again" in told["detail"] for told in late)
+        [winner] = [name for name, answered in zip(names, answers, strict=True) if answered.status_code == 200]
+        assert (await room.get(f"/runs/{run_id}/definition")).json()["nodes"][1]["config"] == {"to": winner}
+    assert (await room.run(run_id))["revision"] == 4
+
+
+@pytest.mark.parametrize("editors", [2, 16])
+async def test_of_editors_who_test_the_same_value_exactly_one_wins(room: Room, editors: int) -> None:
+    # Given a run, and editors who rely on the same value and name no revision
+    run_id = await room.start(CHAIN)
+    await patched(room, run_id, tell("nobody"))
+    asked = {"op": "test", "path": "/nodes/b/config/to", "value": "nobody"}
+    names = list(map(str, range(editors)))
+    # When each changes it at once
+    answers = await asyncio.gather(*(patched(room, run_id, [asked, *tell(name)]) for name in names))
+    # Then one has; the others are told what it is by now, and their code has a page that says what to do
+    assert sorted(answered.status_code for answered in answers) == [200, *[409] * (editors - 1)]
+    [winner] = [name for name, answered in zip(names, answers, strict=True) if answered.status_code == 200]
+    for answered in answers:
+        if answered.status_code == 409:
+            told = answered.json()
+            assert codes(answered) == [("EDT007", "/0/path")]
+            assert f'the value there is "{winner}", not "nobody"' in told["detail"]
+            assert "Read the definition again" in (await room.client.get(told["type"])).text
+    assert (await room.run(run_id))["revision"] == 3
+
+
+def tell(name: str) -> list[dict[str, Any]]:
+    """An edit of the second node."""
+    return [{"op": "add", "path": "/nodes/b/config", "value": {"to": name}}]

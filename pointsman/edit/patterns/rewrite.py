@@ -290,10 +290,7 @@ class Rewrite:
         return any(other is not way and other.says_the_same(wanted) for other in self.ways)
 
     def _insert(self, index: int, edge: dict[str, Any]) -> None:
-        if "edges" not in self.document:
-            self._do("add", "/edges", [edge])
-            return
-        edges = self.document["edges"]
+        edges = self.document.get("edges", ())
         place = "-" if index == len(edges) else segment(edges, index)
         self._do("add", pointer_of(("edges", place)), edge)
 

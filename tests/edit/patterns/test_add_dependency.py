@@ -26,10 +26,10 @@ def test_an_edge_out_of_a_branch_is_tried_behind_its_rules() -> None:
     assert ways(changed) == ["a->b [output.x > 1]", "a->c", "a->d [output.x > 0]"]
 
 
-def test_the_first_definition_with_no_edges_gets_its_list() -> None:
+def test_a_definition_without_edges_takes_its_first_one() -> None:
     document = {"name": "x", "nodes": [node("a"), node("b")]}
     assert operations(document, "add_dependency", from_="a", to="b") == [
-        {"op": "add", "path": "/edges", "value": [{"from": "a", "to": "b"}]}
+        {"op": "add", "path": "/edges/-", "value": {"from": "a", "to": "b"}}
     ]
 
 
