@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import hiredis
@@ -12,14 +13,17 @@ import structlog
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.packing import pack
 from pointsman.adapters.redis.wire import Answer
+from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 from pointsman.health import Health
+from pointsman.worker.recent import Recent
 
 log = structlog.get_logger()
 
 _MAX_SIGNALS: Final = 512
 _MAX_BYTES: Final = 4 << 20
 _PAUSE_S: Final = 0.2
+_LOOK_S: Final = 1.0
 
 
 class Sender:
@@ -35,6 +39,9 @@ class Sender:
         self._going: tuple[Sequence[bytes], Awaitable[list[Answer]]] | None = None
         self._health = health
         self._is_held_back = False
+        self._recent = Recent()
+        self._incarnation = 0
+        """Of the server that took what is recent."""
 
     @property
     def waiting(self) -> int:
@@ -64,6 +71,29 @@ class Sender:
             while self._waiting:
                 await self._flush()
             self._empty.set()
+
+    async def watch(self) -> None:
+        """Until cancelled, see to it that what was sent is not lost with the machine that Redis runs on."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            if self._recent:
+                await self._look()
+
+    async def _look(self) -> None:
+        with suppress(ServerUnavailable):
+            await self._connection.ask("PING")
+            self._remember(())
+            self._recent.forget(monotonic())
+
+    def _remember(self, signals: Sequence[bytes]) -> None:
+        """Keep what was taken for a while; send again what another server process was the one to take."""
+        if self._incarnation != self._connection.incarnation:
+            self._incarnation = self._connection.incarnation
+            again = self._recent.take()
+            log.info("results_sent_again", waiting=len(again))
+            for signal in again:
+                self.send(signal)
+        self._recent.add(signals, monotonic())
 
     async def flushed(self) -> None:
         """Wait until Redis has all of them."""
@@ -103,6 +133,7 @@ class Sender:
         refusals = [answer for answer in answers if isinstance(answer, hiredis.ReplyError)]
         if not refusals:
             del self._waiting[: len(batch)]
+            self._remember(batch)
             return
         answered = zip(batch, answers, strict=True)
         self._waiting[: len(batch)] = [signal for signal, answer in answered if isinstance(answer, hiredis.ReplyError)]

@@ -71,10 +71,11 @@ class Shift:
     async def report(self) -> None:
         """Send results until drained, then those of the handlers that end in time, and sign off."""
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(self._sender.run())
+            tasks = [group.create_task(work()) for work in (self._sender.run, self._sender.watch)]
             await self._drain.wait()
             await self._finish()
-            sending.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def _finish(self) -> None:
         await self._within(HANDLERS_SHARE, asyncio.gather(*(crew.finish() for crew in self.crews)))
