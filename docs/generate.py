@@ -34,6 +34,7 @@ SECTIONS: Final = {
     "CMP": "Compiling a definition",
     "CEL": "Expressions",
     "CFG": "Settings",
+    "ARC": "Archived runs",
     "SRV": "Servers",
     "SIG": "Signals set aside",
     "RUN": "Runs",

@@ -127,6 +127,7 @@ class RetentionSettings(Group):
         le=36_500,
         description="Days that finished runs and idempotency keys stay in Postgres; 0: for ever.",
     )
+    archive: bool = Field(default=False, description="Write each run to the blob store, whole, before it is removed.")
 
 
 def _split(value: object) -> object:

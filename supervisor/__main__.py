@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
+from pointsman.adapters.blobs.archive import ObjectArchive
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
@@ -27,6 +28,7 @@ from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejecte
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.execute import Executor, Programs, Starting
+from pointsman.execute.archiving import Archivist
 from pointsman.execute.recovery import Recovery
 from pointsman.ports.blob_store import BlobStore
 from pointsman.service import Exit, Loop, Service, main
@@ -100,7 +102,9 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         metrics,
         stuck_after_ms=own.stuck_after_ms,
     )
-    clearing = Clearing(PostgresRetention(pool), store, None, drain, metrics, keep_ms=settings.retention.days * DAY_MS)
+    archivist = _archivist(service, pool, blobs)
+    keep_ms = settings.retention.days * DAY_MS
+    clearing = Clearing(PostgresRetention(pool), store, archivist, drain, metrics, keep_ms=keep_ms)
     return {
         **({"retention": clearing.run} if settings.retention.days else {}),
         "journal": journal.run,
@@ -128,6 +132,14 @@ def _fence(service: Service, partition: Partition, pool: Pool, blobs: BlobStore)
         told=Progress(service.health, service.metrics),
     )
     return Fence(recovery)
+
+
+def _archivist(service: Service, pool: Pool, blobs: BlobStore) -> Archivist | None:
+    """Who writes runs down before they are removed, where that is asked for."""
+    if not service.settings.retention.archive:
+        return None
+    archive = ObjectArchive(service.settings.blob_store_url)
+    return Archivist(Runs(pool), PostgresJournal(pool), Documents(pool), blobs, archive)
 
 
 if __name__ == "__main__":

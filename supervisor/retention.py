@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from pointsman.base.clock import monotonic
-from pointsman.base.errors import PointsmanError, ServerUnavailable
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis, RunId
 from pointsman.metrics import Metrics
 from pointsman.ports.retention import FIRST, Ended, Retention
@@ -28,11 +28,11 @@ REST: Final = 3
 """After each batch, so many times as long as it took: what is cleaned up takes a quarter of one connection at most."""
 
 
-class Archive(Protocol):
-    """Where runs are written to before they are removed."""
+class Archivist(Protocol):
+    """Writes runs down before they are removed; `pointsman.execute.archiving.Archivist` does."""
 
-    async def keep(self, run: RunId) -> None:
-        """Write a run down whole; writing it again changes nothing."""
+    async def keep(self, run: RunId) -> str:
+        """Write a run down whole, and say where; writing it again changes nothing."""
         ...
 
 
@@ -43,7 +43,7 @@ class Clearing:
         self,
         records: Retention,
         store: RunStore,
-        archive: Archive | None,
+        archivist: Archivist | None,
         drain: asyncio.Event,
         metrics: Metrics,
         *,
@@ -51,7 +51,7 @@ class Clearing:
     ) -> None:
         self._records = records
         self._store = store
-        self._archive = archive
+        self._archivist = archivist
         self._drain = drain
         self._metrics = metrics
         self._keep_ms = keep_ms
@@ -89,14 +89,15 @@ class Clearing:
 
     async def _is_kept(self, run: RunId) -> bool:
         """Whether a run is in the archive now, where there is one. One that cannot be written there is not removed."""
-        if self._archive is None:
+        if self._archivist is None:
             return True
         try:
-            await self._archive.keep(run)
+            await self._archivist.keep(run)
         except ServerUnavailable:
             raise
-        except PointsmanError as wrong:
+        except Exception as wrong:
+            # Whatever is wrong with this run, those behind it are not to wait for it.
             self._metrics.archive_failures.inc()
-            log.error("archive_failed", run_id=run, code=wrong.code, reason=wrong.message)
+            log.error("archive_failed", run_id=run, reason=str(wrong), exc_info=wrong)
             return False
         return True

@@ -87,6 +87,25 @@ CODES: dict[str, Page] = {
         "Nothing was started.",
         "Run it in a checkout of Pointsman, or `make bench` there.",
     ),
+    # ARC: archived runs ----------------------------------------------------------------------------------------
+    "ARC001": Page(
+        "Not an archived run",
+        "A line of the file is none that `pointsman archive` writes, or one of a later format.",
+        "What stands before it was read.",
+        "Name a file written by `pointsman archive`, and read it with the release that wrote it.",
+    ),
+    "ARC002": Page(
+        "The archived run is cut short",
+        "The file has no last line, or that counts other lines than there are.",
+        "What there is was read, and not shown.",
+        "Archive the run again while Postgres has it.",
+    ),
+    "ARC003": Page(
+        "No such archived run",
+        "The blob store holds no archived run of that id.",
+        "Nothing was read.",
+        "Correct the id or POINTSMAN_BLOB_URL; `pointsman archive` writes a run there while Postgres has it.",
+    ),
     # SRV: servers ----------------------------------------------------------------------------------------------
     "SRV001": Page(
         "Redis cannot be reached",

@@ -13,6 +13,7 @@ import typer
 
 from pointsman.base.errors import PointsmanError
 from pointsman.cli import (
+    archive,
     bring_up,
     dead_letters,
     definitions,
@@ -58,6 +59,7 @@ def make_app() -> typer.Typer:
     letters: dict[str, Callable[..., None]] = {"list": dead_letters.list_letters, "show": dead_letters.show_letter}
     letters |= {"redrive": dead_letters.redrive, "skip": dead_letters.skip}
     _add_group(app, OPERATE, "dlq", "Look at what failed for good, and give it another chance.", letters)
+    _add(app, OPERATE, archive=archive.archive, archived=archive.archived)
     return app
 
 

@@ -58,7 +58,7 @@ def doctor(as_json: AsJson = False) -> None:
 async def _examine() -> list[Finding]:
     python = Finding("python", "ok", f"{platform.python_implementation()} {platform.python_version()}")
     try:
-        settings = _with_dev_servers(load("cli"))
+        settings = with_dev_servers(load("cli"))
     except SettingsError as error:
         return [python, Finding("settings", "failed", str(error))]
     checks: dict[str, Check] = {"redis": _redis, "postgres": _postgres, "cel": _cel, "blobs": _blobs, "disk": _disk}
@@ -66,7 +66,7 @@ async def _examine() -> list[Finding]:
     return [python, Finding("settings", "ok", "no contradiction found"), *found]
 
 
-def _with_dev_servers(settings: Settings) -> Settings:
+def with_dev_servers(settings: Settings) -> Settings:
     """The settings, with the servers of `pointsman dev` where they name none themselves."""
     facts = read_facts(settings.data_dir)
     if settings.model_fields_set & {"redis_url", "redis_host", "redis_port", "database_url"} or facts is None:

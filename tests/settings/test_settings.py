@@ -49,6 +49,7 @@ def test_every_documented_variable_reaches_its_own_field() -> None:
         "POINTSMAN_COORDINATOR_CLAIM_IDLE_MS": "50000",
         "POINTSMAN_GRACE_PERIOD_MS": "40000",
         "POINTSMAN_SUPERVISOR_STUCK_AFTER_MS": "70000",
+        "POINTSMAN_RETENTION_ARCHIVE": "true",
     }
     for variable in variables():
         environ = {variable.name: special.get(variable.name, "4321")}

@@ -14,7 +14,7 @@ from pointsman.base.ids import Millis, RunId
 from pointsman.ports.retention import FIRST
 from pointsman.ports.run_index import Request
 from pointsman.protocol.output import Output, inline
-from supervisor.retention import BATCH, Archive, Clearing
+from supervisor.retention import BATCH, Archivist, Clearing
 from tests.supervisor.depot import Depot
 from tests.support.journalled import Story
 from tests.support.stories import START
@@ -32,16 +32,17 @@ class Shelf:
         self.kept: list[str] = []
         self._refused = refused
 
-    async def keep(self, run: RunId) -> None:
+    async def keep(self, run: RunId) -> str:
         if run in self._refused:
             raise PointsmanError("SRV031", "a blob is missing")
         self.kept.append(run)
+        return run
 
 
-def clearing(depot: Depot, archive: Archive | None = None, keep_ms: int = HOUR) -> Clearing:
+def clearing(depot: Depot, archivist: Archivist | None = None, keep_ms: int = HOUR) -> Clearing:
     """The duty, which keeps runs for an hour."""
     records = PostgresRetention(depot.pool)
-    return Clearing(records, depot.store, archive, asyncio.Event(), depot.metrics, keep_ms=keep_ms)
+    return Clearing(records, depot.store, archivist, asyncio.Event(), depot.metrics, keep_ms=keep_ms)
 
 
 async def ended(depot: Depot, *names: str, ago_ms: int = 2 * HOUR, output: Output = ONE) -> None:

@@ -20,7 +20,8 @@ from pointsman.protocol.output import BLOB_SCHEME
 if TYPE_CHECKING:
     from obstore.store import RetryConfig
 
-_FAILED: Final = (BaseError, OSError)
+FAILED: Final = (BaseError, OSError)
+"""What obstore raises."""
 _RETRIES: Final[RetryConfig] = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 """obstore would try for three minutes; who calls has a run waiting and tries again by itself."""
 
@@ -44,8 +45,8 @@ class ObjectBlobStore:
         digest = hashlib.sha256(data).hexdigest()
         try:
             await asyncio.to_thread(obstore.put, self._store, _path(digest), data)
-        except _FAILED as why:
-            raise _unavailable(self._url, why) from why
+        except FAILED as why:
+            raise unavailable(self._url, why) from why
         return f"{BLOB_SCHEME}{digest}"
 
     async def get(self, ref: str) -> bytes:
@@ -63,8 +64,8 @@ class ObjectBlobStore:
                 f"blob {digest} is not in {self._url}, so what needs it cannot go on. Restore it from a backup, or "
                 "name the store it was written to in POINTSMAN_BLOB_URL.",
             ) from None
-        except _FAILED as why:
-            raise _unavailable(self._url, why) from why
+        except FAILED as why:
+            raise unavailable(self._url, why) from why
         if hashlib.sha256(data).hexdigest() != digest:
             raise BlobMissing(
                 "SRV032",
@@ -85,15 +86,20 @@ def open_blobs(url: str) -> ObjectBlobStore:
     Raises:
         ServerUnavailable: SRV030, not retryable: no store of that kind, or the directory cannot be made.
     """
+    return ObjectBlobStore(url, open_store(url))
+
+
+def open_store(url: str) -> ObjectStore:
+    """What `open_blobs` stands on. Raises as that does."""
     try:
-        return ObjectBlobStore(url, _open(url))
-    except _FAILED as why:
-        error = _unavailable(url, why)
+        return _opened(url)
+    except FAILED as why:
+        error = unavailable(url, why)
         error.retryable = False
         raise error from why
 
 
-def _open(url: str) -> ObjectStore:
+def _opened(url: str) -> ObjectStore:
     parts = urlsplit(url)
     if parts.scheme == "file":
         return LocalStore(url2pathname(parts.path), mkdir=True)
@@ -106,7 +112,8 @@ def _path(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
 
 
-def _unavailable(url: str, why: Exception) -> ServerUnavailable:
+def unavailable(url: str, why: Exception) -> ServerUnavailable:
+    """The error for what a store raised."""
     # obstore appends pages of debugging to its messages.
     told = str(why).partition("\n")[0]
     return ServerUnavailable(
