@@ -7,6 +7,7 @@ from typing import Any
 
 from biscuit_auth import Biscuit, BlockBuilder
 
+from pointsman.base.codes import CODES
 from pointsman.base.ids import RunId
 from pointsman.rights.biscuit import key_in, narrow
 from pointsman.rights.grant import PREFIX, Limits
@@ -74,6 +75,39 @@ RACED = {
     ],
     "edges": [{"from": "plan", "to": "first"}, {"from": "fast", "to": "first"}, {"from": "first", "to": "after"}],
 }
+
+
+GUARDED = {
+    "name": "guarded",
+    "nodes": [{"id": name, "type": kind} for name, kind in (("plan", "agent"), ("check", "function"))]
+    + [{"id": name, "type": "function"} for name in ("publish", "alarm")],
+    "edges": [
+        {"from": "plan", "to": "check"},
+        {"from": "check", "to": "publish"},
+        {"from": "check", "to": "alarm", "on": "error"},
+    ],
+}
+"""What is published has passed a check."""
+
+
+async def test_no_token_leads_around_what_others_decide(room: Room) -> None:
+    # Given a task with a token, and behind it a node that runs only if another has not failed
+    run_id = await room.start(GUARDED)
+    await room.journal(run_id, 1)
+    token = await token_for(room, run_id)
+    before = await stored(room)
+    # When it would have that node started by one of its own
+    answered = await send(room, run_id, token, adding("dig", before="publish"))
+    # Then that is denied, and nothing has changed
+    await assert_denied(room, run_id, answered, 403, "EDT065", before)
+
+
+def test_each_denial_there_is_has_been_shown_over_http_to_change_nothing() -> None:
+    # Given the codes of what a token does not allow, and those for which a test here compares everything there is
+    of_tokens = {code for code, page in CODES.items() if code.startswith("EDT06") and page.http == 403}
+    shown = {code for _, code in TOO_FAR} | {"EDT061", "EDT062", "EDT065", "EDT069"}
+    # Then there is no other
+    assert shown == of_tokens
 
 
 async def test_no_token_ends_what_others_have_begun(room: Room) -> None:
@@ -216,7 +250,8 @@ async def test_what_others_did_meanwhile_is_no_way_around_a_count(room: Room) ->
     assert (await room.post(f"/runs/{run_id}/patch", {"operations": gone})).status_code == 200
     assert (await room.get(f"/runs/{run_id}/definition")).content == definition
     # Then it is used up
-    assert told(await send(room, run_id, token, adding("one"))) == (403, "EDT061")
+    before = await stored(room)
+    await assert_denied(room, run_id, await send(room, run_id, token, adding("one")), 403, "EDT061", before)
 
 
 async def test_what_an_operator_changed_is_not_changed_back(room: Room) -> None:
@@ -225,8 +260,9 @@ async def test_what_an_operator_changed_is_not_changed_back(room: Room) -> None:
     await send(room, run_id, token, adding("dig"))
     careful = [{"op": "add", "path": "/nodes/dig/config", "value": {"careful": True}}]
     assert (await room.post(f"/runs/{run_id}/patch", {"operations": careful})).status_code == 200
+    before = await stored(room)
     answered = await send(room, run_id, token, [{"op": "remove", "path": "/nodes/dig/config"}])
-    assert told(answered) == (403, "EDT066")
+    await assert_denied(room, run_id, answered, 403, "EDT066", before)
 
 
 async def test_a_narrowed_token_does_less_and_never_more(room: Room) -> None:
@@ -247,7 +283,8 @@ async def test_a_narrowed_token_does_less_and_never_more(room: Room) -> None:
         assert code in {error["code"] for error in answered.json()["errors"]}
     # And what was widened afterwards is as narrow as before
     wide = narrow(little, Limits(frozenset({"agent", "http", "function"}), 100, 100))
-    assert told(await send(room, run_id, wide, adding("two", before=None))) == (403, "EDT061")
+    answered = await send(room, run_id, wide, adding("two", before=None))
+    await assert_denied(room, run_id, answered, 403, "EDT061", before)
     # While the first holder has what is left
     assert (await send(room, run_id, token, adding("two"))).status_code == 200
     by = [patch["by"] for patch in (await room.get(f"/runs/{run_id}/patches")).json()["taken"]]

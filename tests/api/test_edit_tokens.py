@@ -59,10 +59,11 @@ async def test_both_ways_to_patch_a_run_take_the_token(room: Room) -> None:
     media = {"Content-Type": "application/json-patch+json"}
     answered = await room.client.patch(f"/api/v1/runs/{run_id}", json=adding("dig"), headers=bearer(token) | media)
     assert answered.status_code == 200
+    before = await stored(room)
     denied = await room.client.patch(
         f"/api/v1/runs/{run_id}", json=adding("more", type="http"), headers=bearer(token) | media
     )
-    assert told(denied) == (403, "EDT060")
+    await assert_denied(room, run_id, denied, 403, "EDT060", before)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,10 @@ async def test_both_ways_to_patch_a_run_take_the_token(room: Room) -> None:
 )
 async def test_only_an_attempt_that_is_out_gets_a_token(room: Room, job_id: str) -> None:
     run_id = await planning(room)
+    before = await stored(room)
     answered = await room.post("/edit-tokens", {"job_id": job_id.format(run=run_id)})
     assert told(answered) == (409, "API045")
+    assert await stored(room) == before
 
 
 async def test_what_is_no_job_id_is_refused_as_such(room: Room) -> None:
@@ -92,10 +95,12 @@ async def test_a_task_may_ask_for_less_and_not_for_more(settings: Settings) -> N
         assert (answer["types"], answer["nodes"], answer["operations"]) == (["http"], 0, 9)
         # But nothing beyond
         wanted = {"types": ["function", "agent", "loop"], "nodes": 4, "operations": 10}
+        before = await stored(room)
         answered = await room.post("/edit-tokens", {"job_id": f"{run_id}::plan:1", **wanted})
         assert told(answered) == (403, "API046")
         pointers = [error["pointer"] for error in answered.json()["errors"]]
         assert pointers == ["/types", "/types", "/nodes", "/operations"]
+        assert await stored(room) == before
 
 
 async def test_a_tampered_token_is_no_token_at_all(room: Room) -> None:
@@ -208,12 +213,15 @@ async def test_an_edit_token_of_a_pass_counts_for_that_pass(room: Room) -> None:
     first = await issued(room, f"{run_id}:judge[1]", nodes=1)
     assert first["frame"] == "judge[1]"
     assert (await send(room, run_id, first["token"], adding("dig", before="judge"))).status_code == 200
-    assert told(await send(room, run_id, first["token"], adding("more", before="judge"))) == (403, "EDT061")
+    before = await stored(room)
+    answered = await send(room, run_id, first["token"], adding("more", before="judge"))
+    await assert_denied(room, run_id, answered, 403, "EDT061", before)
     # When the next pass begins
     for node in ("plan", "dig", "judge"):
         await room.take(Completed(RunId(run_id), TokenId(f"judge[1]:{node}"), 1, inline(None)))
     # Then the first token is over, and the task of the second pass may add a node of its own
-    assert told(await send(room, run_id, first["token"], [])) == (403, "API042")
+    before = await stored(room)
+    await assert_denied(room, run_id, await send(room, run_id, first["token"], []), 403, "API042", before)
     second = await issued(room, f"{run_id}:judge[2]", nodes=1)
     assert (await send(room, run_id, second["token"], adding("more", before="judge"))).status_code == 200
 
@@ -224,8 +232,9 @@ async def test_tokens_work_beside_keys_and_no_key_works_as_one(settings: Setting
         room.client.headers.update(bearer("right"))
         run_id = await planning(room)
         # Then a worker needs it to get a token
-        job = {"job_id": f"{run_id}::plan:1"}
+        job, before = {"job_id": f"{run_id}::plan:1"}, await stored(room)
         assert told(await room.post("/edit-tokens", job, headers=bearer("wrong"))) == (401, "API007")
+        assert await stored(room) == before
         token = await token_for(room, run_id)
         # And the token says with which it was got
         assert (await send(room, run_id, token, adding("dig"))).status_code == 200
