@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import structlog
-
+from orchestrator_api.bodies import refusal
 from orchestrator_api.deps import Services
+from orchestrator_api.edit_limits import EditLimits
 from orchestrator_api.ids import new_run_id
 from orchestrator_api.reading import found
 from orchestrator_api.runs import started
-from pointsman.base.errors import RequestRefused
-from pointsman.base.ids import RunId, TokenId
+from pointsman.base.errors import Problem, RequestRefused
+from pointsman.base.ids import Digest, RunId, TokenId
+from pointsman.definition import Document, Operation
 from pointsman.execute import Origin, Starting
-from pointsman.plan import encode_plan
+from pointsman.plan import Plan, encode_plan
 from pointsman.ports.run_index import NewRun, RunRow
 from pointsman.protocol.output import Output
 from pointsman.protocol.state import Fork
-
-log = structlog.get_logger()
+from pointsman.protocol.transition import Transition
 
 
 class ForkOrder(NamedTuple):
@@ -33,6 +33,18 @@ class ForkOrder(NamedTuple):
     """What the workers of some of those are handed in place of what fires them; stored already where large."""
     run_id: RunId | None = None
     """The new run's id; made up unless given."""
+    operations: tuple[Operation, ...] = ()
+    """RFC 6902 on the definition that the run has at the event."""
+    input: Output | None = None
+    """Another input of the run, where none of its work is kept; stored already where large."""
+
+
+class _Chosen(NamedTuple):
+    """What a fork is to execute."""
+
+    definition: Digest
+    plan: Digest
+    compiled: Plan
 
 
 def starting(services: Services) -> Starting:
@@ -49,37 +61,71 @@ async def fork_run(services: Services, origin: Origin, order: ForkOrder) -> RunR
         order: How.
 
     Raises:
-        RequestRefused: API012, there is another run of that id.
+        RequestRefused: API012, there is another run of that id; API006, another input where work is kept.
+        EditRefused: The operations cannot be carried out, or what is kept would not have happened with them.
+        InvalidDefinition: What they lead to does not compile.
         Also as `Starting.first` does.
     """
-    head = origin.run.head
-    row = await found(services, head.run_id)
-    told = Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by)
-    now = services.clock.now()
-    run = NewRun(
-        run_id=order.run_id or new_run_id(now),
-        workflow=head.workflow,
-        version=row.version,
-        definition=head.definition,
-        plan=head.plan,
-        engine=head.engine,
-        input=head.input,
-        metadata=head.metadata,
-        created_at=now,
-        forked=told,
-    )
-    first = await starting(services).first(run.head(), origin.plan)
+    chosen = await _chosen(services, origin, order)
+    run = await _new_run(services, origin, order, chosen)
+    first = await starting(services).first(run.head(), chosen.compiled)
+    if order.input is not None:
+        _must_keep_nothing(first)
     acceptance = await services.records.runs.accept(run)
     assert acceptance.run is not None, "without a key it was accepted, or the run of that id is told"
     if acceptance.outcome != "accepted":
-        return _there_already(acceptance.run, told)
+        return _there_already(acceptance.run, run)
+    services.metrics.runs_forked.inc()
     services.crasher.reach("between_accept_and_start")
-    executor, encoded = services.live.executor, encode_plan(origin.plan)
-    await started(run.run_id, lambda: executor.begin(first, encoded, now))
+    executor, encoded = services.live.executor, encode_plan(chosen.compiled)
+    await started(run.run_id, lambda: executor.begin(first, encoded, run.created_at))
     return acceptance.run
 
 
-def _there_already(row: RunRow, told: Fork) -> RunRow:
-    if row.forked != told:
+async def _chosen(services: Services, origin: Origin, order: ForkOrder) -> _Chosen:
+    head, documents = origin.run.head, services.records.documents
+    if not order.operations:
+        return _Chosen(head.definition, head.plan, origin.plan)
+    document = await documents.definition(head.definition)
+    assert document is not None, "what a run points at is stored"
+    limits, operations = EditLimits(services.settings.edits), list(order.operations)
+
+    def becoming(before: Document) -> list[Operation]:
+        limits.check_size(operations, before)
+        return operations
+
+    changed = await services.compiler.patched(document, becoming, origin.plan)
+    await limits.check(services.records, head, changed)
+    made = changed.made
+    definition, plan = await documents.put_definition(made.definition), await documents.put_plan(made.encoded)
+    return _Chosen(definition, plan, made.plan)
+
+
+async def _new_run(services: Services, origin: Origin, order: ForkOrder, chosen: _Chosen) -> NewRun:
+    head, now = origin.run.head, services.clock.now()
+    row = await found(services, head.run_id)
+    return NewRun(
+        run_id=order.run_id or new_run_id(now),
+        workflow=head.workflow,
+        version=row.version,
+        definition=chosen.definition,
+        plan=chosen.plan,
+        engine=head.engine,
+        input=order.input or head.input,
+        metadata=head.metadata,
+        created_at=now,
+        forked=Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by),
+    )
+
+
+def _must_keep_nothing(first: Transition) -> None:
+    if first.kept:
+        told = "the fork would keep work that was done for the input there was; fork at event 1 to keep none."
+        raise refusal(Problem("API006", "/input", told))
+
+
+def _there_already(row: RunRow, run: NewRun) -> RunRow:
+    """The run of that id, if it is the very fork that was asked for: the request came twice."""
+    if row.forked != run.forked or (row.revision == 1 and row.plan != run.plan):
         raise RequestRefused("API012", f"there is a run {row.run_id} already; it is as it was. Use another run_id.")
     return row

@@ -16,7 +16,7 @@ from orchestrator_api.edits import RevisionDifference
 from orchestrator_api.events import EventPage
 from orchestrator_api.fleet import FleetEditForm, FleetEditPage, FleetEditView, ResumeForm
 from orchestrator_api.fleet_preview import FleetPreview
-from orchestrator_api.forks import ForkedRun, ForkForm
+from orchestrator_api.forks import ForkedRun, ForkForm, RetriedRun, RetryForm
 from orchestrator_api.health import Alive, Readiness
 from orchestrator_api.letter_ends import Redriven
 from orchestrator_api.letter_story import LetterView
@@ -57,6 +57,7 @@ ANSWERS: Final = (
     Readiness,
     Redriven,
     RedrivenMany,
+    RetriedRun,
     RevisionDifference,
     RunPage,
     RunView,
@@ -79,6 +80,7 @@ FORMS: Final = (
     RedriveForm,
     RedriveManyForm,
     ResumeForm,
+    RetryForm,
     StartRun,
     TagForm,
     TagReason,

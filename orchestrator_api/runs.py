@@ -68,6 +68,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     """Null where the definition came with the request."""
     tag: str | None
     """What it was started by."""
+    forked_from: RunId | None
     status: RunStatus
     revision: int
     error: ErrorInfo | None
@@ -156,6 +157,9 @@ async def list_runs(
     status: Annotated[RunStatus | None, Query(description="Only runs of this status.")] = None,
     workflow: Annotated[str | None, Query(max_length=200, description="Only runs of this workflow.")] = None,
     stuck: Annotated[bool, Query(description="Only open runs that nothing will move.")] = False,
+    forked_from: Annotated[
+        RunId | None, Query(pattern=r"^[A-Za-z0-9._-]{1,128}$", description="Only forks of this run.")
+    ] = None,
     cursor: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
     limit: Limit = 50,
 ) -> Response:
@@ -164,12 +168,16 @@ async def list_runs(
     if workflow is not None and "\0" in workflow:
         raise refusal(Problem("API006", "/query/workflow", "a name holds no NUL."))
     records = services.records
+    if stuck and forked_from is not None:
+        raise refusal(Problem("API006", "/query/stuck", "`stuck` and `forked_from` do not go together."))
     if stuck and status is not None:
         raise refusal(Problem("API006", "/query/stuck", "a run that is stuck is RUNNING; leave `status` out."))
     if stuck:
         rows = await records.stuck.page(workflow=workflow, after=after, limit=limit + 1)
     else:
-        rows = await records.runs.page(status=status, workflow=workflow, after=after, limit=limit + 1)
+        rows = await records.runs.page(
+            status=status, workflow=workflow, forked_from=forked_from, after=after, limit=limit + 1
+        )
     shown = rows[:limit]
     reasons = await records.stuck.reasons([row.run_id for row in shown])
     following = _spelled(shown[-1]) if len(rows) > limit else None
@@ -346,6 +354,7 @@ def _summary(row: RunRow, stuck: str | None) -> RunSummary:
         row.workflow,
         row.version,
         row.tag,
+        row.forked.run_id if row.forked is not None else None,
         row.status,
         row.revision,
         row.error,

@@ -75,6 +75,7 @@ class Metrics:
         )
         self.runs_reconciled = self._counter("runs_reconciled", "Runs started for whoever accepted them and died.")
         self.tasks_lost = self._counter("tasks_lost", "Tasks that were gone from their streams, and handed out again.")
+        self.runs_forked = self._counter("runs_forked", "Runs accepted that begin with the history of another.")
         self.stuck_runs = self._gauge("stuck_runs", "Open runs that wait for nothing; each is a bug.")
 
         self.http_requests = self._counter(

@@ -482,6 +482,13 @@ CODES: dict[str, Page] = {
         "List the run's patches; each says which revision it made.",
         404,
     ),
+    "RUN041": Page(
+        "Nothing to retry",
+        "No node of the run failed for good; or it is open, and none of its tasks is parked.",
+        "Nothing was started; the run is as it was.",
+        "To do parts of it again all the same, fork it from a node or at an event.",
+        409,
+    ),
     "RUN042": Page(
         "A node that the run never came to",
         "A fork is to begin at a node, or at one pass of it, and the run's journal has no activation of that.",

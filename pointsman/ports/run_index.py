@@ -124,7 +124,13 @@ class RunIndex(Protocol):
         ...
 
     async def page(
-        self, *, status: RunStatus | None = None, workflow: str | None = None, after: Cursor = NEWEST, limit: int = 100
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow: str | None = None,
+        forked_from: RunId | None = None,
+        after: Cursor = NEWEST,
+        limit: int = 100,
     ) -> list[RunRow]:
         """Runs behind a cursor, newest first."""
         ...

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from pointsman.protocol.task import Task, decode_task
 from tests.api.room import Room
 
 CHAIN = {
@@ -20,6 +23,13 @@ async def completed_chain(room: Room, run_id: str = "run_1") -> None:
         change = await room.complete(run_id, node, {"did": node})
     await room.journal(run_id, change.seq)
     await room.cleaned_up(run_id)
+
+
+async def only_task(room: Room) -> Task:
+    """The one task that is on its stream."""
+    partition = room.services.live.partition
+    ((_, fields),) = await partition.connection.ask("XRANGE", partition.keys.tasks("function"), "-", "+")
+    return decode_task(fields[fields.index(b"token") + 1])
 
 
 def statuses(run: dict[str, Any]) -> dict[str, str]:
@@ -54,3 +64,159 @@ async def test_a_fork_from_a_node_keeps_what_came_before_and_does_the_rest_anew(
     events = (await room.get(f"/runs/{told['run_id']}/events")).json()["events"]
     assert [event["type"] for event in events] == ["fork", "completed", "completed"]
     assert {node["node"]: node.get("kept", False) for node in events[0]["nodes"]} == {"a": True, "b": False}
+
+
+async def test_a_fork_at_an_event_goes_on_from_there(room: Room) -> None:
+    # Given a chain that has ended
+    await completed_chain(room)
+    # When it is forked where its first node was done
+    fork = (await room.post("/runs/run_1/fork", {"seq": 2, "run_id": "fork_1"})).json()
+    # Then its second is out, and the run lists it as its only fork
+    assert statuses(await room.run("fork_1")) == {"a": "completed", "b": "dispatched", "c": "waiting"}
+    assert fork["forked_from"] == {"run_id": "run_1", "seq": 2, "anew": [], "reason": "", "by": "local"}
+    listed = (await room.get("/runs?forked_from=run_1")).json()["runs"]
+    assert [(run["run_id"], run["forked_from"]) for run in listed] == [("fork_1", "run_1")]
+    assert (await room.get("/runs?forked_from=run_1&status=COMPLETED")).json()["runs"] == []
+
+
+async def test_a_fork_may_change_what_is_done_anew(room: Room) -> None:
+    # Given a chain that has ended
+    await completed_chain(room)
+    # When it is forked from its second node, with another config and another payload for that
+    operations = [{"op": "add", "path": "/nodes/b/config", "value": {"prompt": "${ input.n + 1 }"}}]
+    body = {"from_node": "b", "operations": operations, "payload": {"did": "by hand"}, "run_id": "fork_1"}
+    answered = await room.post("/runs/run_1/fork", body)
+    assert answered.status_code == 201, answered.text
+    # Then its worker is handed these
+    task = await only_task(room)
+    assert (task.node_id, task.config, msgspec.json.decode(task.payload)) == ("b", {"prompt": 2}, {"did": "by hand"})
+    # And the definition is the fork's own
+    nodes = [(await room.get(f"/runs/{name}/definition")).json()["nodes"][1] for name in ("run_1", "fork_1")]
+    assert [node.get("config") for node in nodes] == [None, {"prompt": "${ input.n + 1 }"}]
+
+
+async def test_a_fork_may_not_change_what_it_keeps(room: Room) -> None:
+    # Given a chain that has ended
+    await completed_chain(room)
+    # When forks would change the node whose work they keep, or the input that it was done for
+    operations = [{"op": "add", "path": "/nodes/a/config", "value": {"x": 1}}]
+    node = await room.post("/runs/run_1/fork", {"from_node": "b", "operations": operations})
+    given = await room.post("/runs/run_1/fork", {"from_node": "b", "input": {"n": 2}})
+    # Then neither is accepted
+    assert (node.status_code, node.json()["code"]) == (409, "EDT028")
+    assert (given.status_code, given.json()["errors"][0]["pointer"]) == (422, "/input")
+    # But where nothing is kept the input may be another
+    fork = await room.post("/runs/run_1/fork", {"seq": 1, "input": {"n": 2}, "run_id": "fork_1"})
+    assert (fork.status_code, (await room.run("fork_1"))["input"]) == (201, {"n": 2})
+
+
+async def test_a_run_that_failed_is_retried_as_a_new_run(room: Room) -> None:
+    # Given a run whose second node failed
+    await room.start(CHAIN, run_id="run_1")
+    await room.complete("run_1", "a", {"did": "a"})
+    change = await room.fail("run_1", "b")
+    await room.journal("run_1", change.seq)
+    # When it is retried
+    answered = await room.post("/runs/run_1/retry", {"reason": "it is back"})
+    # Then a new run does that node again, and the failed one stays failed
+    told = answered.json()
+    assert (answered.status_code, told["forked_from"]["anew"]) == (201, [":b"])
+    assert statuses(await room.run(told["run_id"])) == {"a": "completed", "b": "dispatched", "c": "waiting"}
+    assert (await room.run("run_1"))["status"] == "FAILED"
+
+
+async def test_a_run_that_was_cancelled_goes_on_in_its_retry(room: Room) -> None:
+    # Given a run that was cancelled on its way
+    await room.start(CHAIN, run_id="run_1")
+    await room.complete("run_1", "a", {"did": "a"})
+    await room.post("/runs/run_1/cancel")
+    # When it is retried
+    told = (await room.post("/runs/run_1/retry")).json()
+    # Then what was open goes on
+    assert statuses(await room.run(told["run_id"])) == {"a": "completed", "b": "dispatched", "c": "waiting"}
+
+
+async def test_a_run_that_waits_for_parked_nodes_is_retried_in_place(room: Room) -> None:
+    # Given a run that parked its second node
+    await room.start({**CHAIN, "metadata": {"failure_policy": "park"}}, run_id="run_1")
+    await room.complete("run_1", "a", {"did": "a"})
+    await room.fail("run_1", "b")
+    # When it is retried
+    answered = await room.post("/runs/run_1/retry", headers={"Idempotency-Key": "k"})
+    # Then the same run goes on
+    told = {"run_id": "run_1", "seq": 4, "redriven": [{"node": "b", "frame": "", "attempt": 2}]}
+    assert (answered.status_code, answered.json()) == (200, told)
+    assert (await room.run("run_1"))["nodes"]["b"]["status"] == "dispatched"
+    # And the request sent again is answered again, and done once
+    again = await room.post("/runs/run_1/retry", headers={"Idempotency-Key": "k"})
+    assert (again.json(), (await room.run("run_1"))["seq"]) == (told, 4)
+
+
+async def test_a_fork_that_is_asked_for_twice_is_made_once(room: Room) -> None:
+    # Given a chain that has ended
+    await completed_chain(room)
+    # When one request comes twice
+    body, headers = {"from_node": "b"}, {"Idempotency-Key": "once"}
+    first, second = [await room.post("/runs/run_1/fork", body, headers=headers) for _ in range(2)]
+    # Then one run was made, even if the answer to the first was never written down
+    assert first.json() == second.json()
+    await room.services.records.pool.execute("UPDATE idempotency_keys SET response = NULL, created_at = 0")
+    third = await room.post("/runs/run_1/fork", body, headers=headers)
+    assert third.json()["run_id"] == first.json()["run_id"]
+    assert len((await room.get("/runs?forked_from=run_1")).json()["runs"]) == 1
+
+
+async def test_forks_that_cannot_be_are_refused_with_the_reason(room: Room) -> None:
+    # Given a run with a branch that was not taken, ended
+    branches = [{"from": "a", "to": "b", "when": "output.did == 'b'"}, {"from": "a", "to": "c"}]
+    await room.start({**CHAIN, "edges": branches}, run_id="run_1")
+    await room.complete("run_1", "a", {"did": "a"})
+    change = await room.complete("run_1", "c")
+    await room.journal("run_1", change.seq)
+    asked = {
+        "fork": [
+            ({"from_node": "b"}, 409, "RUN042"),
+            ({"from_node": "a", "frame": "loop[1]"}, 409, "RUN042"),
+            ({"seq": 9}, 404, "RUN043"),
+            ({"seq": 3}, 409, "RUN044"),
+            ({"seq": 1, "from_node": "a"}, 422, "API006"),
+            ({"seq": 1, "payload": 1}, 422, "API006"),
+            ({"seq": 1, "run_id": "run_1"}, 409, "API012"),
+        ],
+        "retry": [({}, 409, "RUN041")],
+    }
+    for verb, cases in asked.items():
+        for body, status, code in cases:
+            # When something impossible is asked for
+            answered = await room.post(f"/runs/run_1/{verb}", body)
+            # Then the reason is told
+            assert (answered.status_code, answered.json()["code"]) == (status, code), body
+    nowhere = await room.post("/runs/run_2/fork", {"seq": 1})
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "RUN005")
+
+
+async def test_a_fork_in_the_middle_of_a_pass_keeps_the_rest_of_the_pass(room: Room) -> None:
+    # Given a run in the second pass of a loop with two nodes
+    loop = {"condition": "output.again", "max_iterations": 5, "loop_back_to": "draft"}
+    polish = {
+        "name": "polish",
+        "nodes": [{"id": "draft", "type": "function"}, {"id": "score", "type": "function", "loop": loop}],
+        "edges": [{"from": "draft", "to": "score"}],
+    }
+    await room.start(polish, run_id="run_1")
+    for number in (1, 2):
+        await room.complete("run_1", f"score[{number}]:draft", {"draft": number})
+        change = await room.complete("run_1", f"score[{number}]:score", {"again": number < 2})
+    await room.journal("run_1", change.seq)
+    # When it is forked from the node that closes the loop, which has ended
+    told = (await room.post("/runs/run_1/fork", {"from_node": "score"})).json()
+    assert told["forked_from"]["anew"] == ["score[2]:score"]
+    # Then the draft of that pass is kept, and the loop goes on from there
+    run = await room.run(told["run_id"])
+    assert {name: (node["status"], node["frame"]) for name, node in run["nodes"].items()} == {
+        "draft": ("completed", "score[2]"),
+        "score": ("dispatched", "score[2]"),
+    }
+    assert run["nodes"]["draft"]["output"] == {"draft": 2}
+    await room.complete(told["run_id"], "score[2]:score", {"again": True})
+    assert (await room.run(told["run_id"]))["nodes"]["draft"]["frame"] == "score[3]"

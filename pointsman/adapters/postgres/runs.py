@@ -53,13 +53,17 @@ class Runs:
         *,
         status: RunStatus | None = None,
         workflow: str | None = None,
+        forked_from: RunId | None = None,
         after: Cursor = NEWEST,
         limit: int = 100,
     ) -> list[RunRow]:
         """Runs behind a cursor, newest first."""
         wanted = [value for value in (status, workflow) if value is not None]
         with reaching_postgres():
-            rows = await self._pool.fetch(_listing(status, workflow), *after, limit, *wanted)
+            if forked_from is not None:
+                rows = await self._pool.fetch(sql("list_forks"), *after, limit, forked_from, status, workflow)
+            else:
+                rows = await self._pool.fetch(_listing(status, workflow), *after, limit, *wanted)
         return [row_of(row) for row in rows]
 
     async def accepted_not_started(

@@ -31,6 +31,13 @@ SELECT * FROM runs
 WHERE status = $4 AND workflow = $5 AND (created_at, run_id) < ($1, $2)
 ORDER BY created_at DESC, run_id DESC LIMIT $3;
 
+-- name: list_forks
+-- Those of one run are few: what else is asked for is looked for among them.
+SELECT * FROM runs
+WHERE forked_from = $4 AND (created_at, run_id) < ($1, $2)
+    AND ($5::text IS NULL OR status = $5) AND ($6::text IS NULL OR workflow = $6)
+ORDER BY created_at DESC, run_id DESC LIMIT $3;
+
 -- name: accepted_not_started
 SELECT * FROM runs
 WHERE status = 'QUEUED' AND created_at <= $1 AND (created_at, run_id) > ($2, $3)
