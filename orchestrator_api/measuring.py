@@ -1,7 +1,8 @@
-"""The outermost layer: each request is counted, and an error nobody foresaw becomes a problem that tells nothing."""
+"""The outermost layer: each request is counted, and what ends without an answer is given one."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,10 @@ from pointsman.metrics import Metrics
 log = structlog.get_logger()
 
 UNROUTED: Final = "(none)"
+CUT_SHORT: Final = (
+    "this process was told to stop, and its grace period ended before the request was done. Whether it changed "
+    "anything is not known: look, then send it again."
+)
 
 
 class Measuring:
@@ -38,6 +43,11 @@ class Measuring:
 
         try:
             await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            # Requests are cancelled by one alone: the process, which ends and waits for them no longer.
+            if status:
+                raise
+            await problem("API018", CUT_SHORT)(scope, receive, noting)
         except Exception:
             log.exception("request_failed", method=scope["method"], path=scope["path"])
             if not status:

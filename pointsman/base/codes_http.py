@@ -128,6 +128,13 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "See docs/reference/errors.md.",
         404,
     ),
+    "API018": Page(
+        "The process stopped before it was done",
+        "The API was told to stop, and its grace period ended while the request was still being carried out.",
+        "It is not known whether anything was changed.",
+        "Look at the run; then send the request again, which another process will answer.",
+        503,
+    ),
     "API040": Page(
         "Not an edit token of this API",
         "The credential begins like an edit token, and was not signed with this API's key, was changed since, or "
