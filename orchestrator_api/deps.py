@@ -124,9 +124,8 @@ class Live(NamedTuple):
     congestion: RedisCongestion
 
     async def check(self) -> None:
-        """Make sure that Redis answers. Raises `ServerUnavailable`."""
-        await self.partition.connection.ask("PING")
-        await self.partition.admit()
+        """Make sure that Redis answers and takes changes. Raises `ServerUnavailable`, SRV061 while it recovers."""
+        await self.partition.admit(anew=True)
 
 
 class Held(Generic[T]):

@@ -203,5 +203,5 @@ def _reason(fence: Fence, newest: Opening | None, *, anew: bool) -> str:
     if newest is None:
         return "first_opening"
     if not fence.epoch:
-        return "interrupted" if fence.prepared else "state_lost"
+        return newest.reason if fence.prepared == newest.epoch else "state_lost"
     return "older_state" if fence.epoch < newest.epoch else "server_restarted"

@@ -161,10 +161,18 @@ class Caller:
 
     async def journal(self, run_id: str) -> list[tuple[Transition, Tip]]:
         """A run's events as they are in Postgres."""
+        events = await PostgresJournal(await self.postgres()).events(RunId(run_id), 0, 10_000)
+        return [(decode_event(event.body), event.tip) for event in events]
+
+    async def is_journalled(self, run_id: str, seq: int) -> bool:
+        """Whether a run's journal has its event of that number."""
+        return await PostgresJournal(await self.postgres()).position(RunId(run_id)) >= seq
+
+    async def postgres(self) -> Pool:
+        """A connection to look with."""
         if self._pool is None:
             self._pool = await open_pool(self.system.postgres.dsn, name="test", size=1)
-        events = await PostgresJournal(self._pool).events(RunId(run_id), 0, 10_000)
-        return [(decode_event(event.body), event.tip) for event in events]
+        return self._pool
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         """A run's state as it is in Redis."""

@@ -122,16 +122,21 @@ class MemoryRunStore:
         }
 
     def _is_fenced(self) -> bool:
-        """Whether state was lost since it was last looked at; like the Redis adapter it joins the new epoch, if any."""
-        fenced = not self._epoch or self._epoch != self._server.epoch
-        self._epoch = self._server.epoch
-        return fenced
+        """Whether state was lost and not recovered yet."""
+        return not self._server.epoch
+
+    def _joins(self) -> bool:
+        """Whether there is another epoch than the one that this store was in; it is in that from now on."""
+        before, self._epoch = self._epoch, self._server.epoch
+        return before != self._epoch
 
     def _apply(self, link: Link) -> Outcome:
         server, sealed = self._server, link.sealed
         change = sealed.transition
         if self._is_fenced():
             return "fenced"
+        if self._joins():
+            return "stale"
         run = server.runs.get(change.run_id)
         if run is None or run.snapshot.is_final:
             self._acknowledge(link)

@@ -76,14 +76,15 @@ class Partition:
         asked: list[Command] = [("GET", self.keys.epoch), ("GET", self.keys.server)]
         epoch, opened_on = await self.connection.ask_all(asked)
         is_open = opened_on is not None and opened_on.decode() == self.connection.process
+        if not is_open or epoch != self.epoch:
+            self._known_types.clear()
         self._epoch = epoch or b"" if is_open else b""
         self._joined = self.connection.incarnation
-        self._known_types.clear()
         return bool(self.epoch)
 
-    async def admit(self) -> None:
-        """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows."""
-        if not self.epoch and not await self.rejoin():
+    async def admit(self, *, anew: bool = False) -> None:
+        """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows; `anew` asks first."""
+        if (anew or not self.epoch) and not await self.rejoin():
             raise closed(self.connection.address)
 
     def lose(self) -> None:
@@ -92,10 +93,10 @@ class Partition:
 
     async def run(self, name: str, keys: tuple[Argument, ...], args: tuple[Argument, ...]) -> tuple[str, list[Answer]]:
         """Run a script that is fenced by the epoch: its status and what else it answers."""
-        answer = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
-        status, *rest = answer
-        if status == b"fenced":
-            await self.rejoin()
+        status, *rest = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
+        if status == b"fenced" and await self.rejoin():
+            # It was this process that was in an older epoch; what the script judges, it judges on the spot.
+            status, *rest = await self.connection.run(script(name), (self.keys.epoch, *keys), (self.epoch, *args))
         return status.decode(), rest
 
     async def know_types(self, types: Collection[str]) -> None:

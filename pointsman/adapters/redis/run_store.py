@@ -109,8 +109,9 @@ class RedisRunStore:
         calls = [self._packed(link, types) for link in links]
         answers = [self._connection.checked(answer) for answer in await self._call(calls)]
         outcomes = [_OUTCOMES[answer[0]] for answer in answers]
-        if "fenced" in outcomes:
-            await self._partition.rejoin()
+        if "fenced" in outcomes and await self._partition.rejoin():
+            # It was this process that was in an older epoch, and whatever it stepped from is outdated.
+            outcomes = ["stale" if outcome == "fenced" else outcome for outcome in outcomes]
         elif "applied" in outcomes:
             await self._partition.know_types(types)
         return outcomes

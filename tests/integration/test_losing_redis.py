@@ -1,0 +1,183 @@
+"""Redis is lost under load, whole or in part: open runs come back from the journal, and nothing done is done again."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from pointsman.protocol.signal import Completed
+from tests.integration.caller import Caller
+from tests.integration.definitions import by_hand, control, definition, node
+from tests.integration.load import all_complete, everything, is_under_way, rounds, start_many
+from tests.integration.system import System
+from tests.support.waiting import eventually
+
+
+def aof_of(system: System) -> Path:
+    """What Redis has written down."""
+    return Path(system.redis.directory.path) / "appendonly.aof"
+
+
+async def openings(caller: Caller) -> list[dict[str, Any]]:
+    """Each time that Redis was opened, the newest last."""
+    rows = await (await caller.postgres()).fetch("SELECT * FROM openings WHERE opened_at IS NOT NULL ORDER BY epoch")
+    return [dict(row) for row in rows]
+
+
+async def nothing_was_done_again(caller: Caller, runs: list[str]) -> None:
+    """No task was handed out whose result the journal had."""
+    for run in runs:
+        done: set[str] = set()
+        for change, _ in await caller.journal(run):
+            again = [token for token, state in change.opened.items() if state.type and token in done]
+            assert again == [], f"{run}: {again} went out again"
+            if isinstance(change.signal, Completed):
+                done.add(str(change.signal.token))
+
+
+async def flushed(caller: Caller) -> None:
+    """FLUSHALL, as an operator types it in the wrong window."""
+    await caller.redis.flushall()
+
+
+async def wiped(caller: Caller) -> None:
+    """The server dies and its volume is gone."""
+    system = caller.system
+    await asyncio.to_thread(system.redis.kill)
+    for path in aof_of(system).parent.glob("*"):
+        if path.suffix in (".aof", ".rdb"):
+            path.unlink()
+    await asyncio.to_thread(system.redis.start)
+
+
+@pytest.mark.parametrize("lose", [flushed, wiped])
+async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
+    caller: Caller, lose: Callable[[Caller], Awaitable[None]]
+) -> None:
+    # Given runs of all kinds: busy, paused, asleep, edited, and one whose task somebody holds
+    busy = await start_many(caller, rounds(30), 15)
+    broad = await start_many(caller, everything(), 5)
+    asleep = await caller.start(definition(control("nap", "wait", wait=1_500), node("a", gives=1), "nap->a"))
+    paused = await caller.start(rounds(8))
+    own = f"own_{uuid4().hex[:8]}"
+    held = await caller.start(definition(by_hand("a", own), node("b", gives=2), "a->b"))
+    (task,) = await caller.take(own)
+    await caller.command(paused, "pause")
+    await caller.patch(
+        held,
+        {"op": "add", "path": "/nodes/-", "value": node("more", gives=3)},
+        {"op": "add", "path": "/edges/-", "value": {"from": "b", "to": "more"}},
+    )
+    assert await is_under_way(caller, busy)
+    before = len(await openings(caller))
+    # When Redis loses all it has
+    await lose(caller)
+    # Then it is recovered once
+    latest = await eventually(lambda: newer_than(caller, before))
+    assert latest["reason"] == "state_lost"
+    assert latest["failed"] == 0
+    # And what was answered before holds: the pause, and the edit
+    assert (await caller.run(paused))["status"] == "PAUSED"
+    await caller.command(paused, "resume")
+    # And the task that was out is out once more, and the result of whoever had it before counts
+    assert (await caller.take(own))[0]["attempt"] == 2
+    await caller.complete(task, 1)
+    assert await caller.completed(held) == {"more": 3}
+    await all_complete(caller, busy, {"b": {"pass": 30}})
+    await all_complete(caller, [paused], {"b": {"pass": 8}})
+    for run in (*broad, asleep):
+        assert (await caller.ended(run))["status"] == "COMPLETED"
+    await nothing_was_done_again(caller, [*busy, *broad, asleep, paused, held])
+
+
+async def newer_than(caller: Caller, count: int) -> dict[str, Any] | None:
+    """The newest opening, once there are more than so many."""
+    found = await openings(caller)
+    return found[-1] if len(found) > count else None
+
+
+async def test_an_older_file_gives_way_to_what_the_journal_has(caller: Caller, tmp_path: Path) -> None:
+    # Given a copy of what Redis has written down at some time, and a run that has ended since, and others that went on
+    system = caller.system
+    await caller.redis.config_set("appendfsync", "always")
+    own = f"own_{uuid4().hex[:8]}"
+    ends = await caller.start(definition(by_hand("a", own)))
+    goes_on = await caller.start(definition(by_hand("a", own), by_hand("b", own), "a->b"))
+    stays = await caller.start(definition(by_hand("a", own)))
+    tasks = {task["run_id"]: task for task in await caller.take(own, 3)}
+    await eventually(lambda: caller.is_journalled(goes_on, 1))
+    older = tmp_path / "older.aof"
+    shutil.copy(aof_of(system), older)
+    await caller.complete(tasks[ends], 1)
+    await caller.completed(ends)
+    await caller.complete(tasks[goes_on], 1)
+    await eventually(lambda: caller.is_journalled(goes_on, 2))
+    before = len(await openings(caller))
+    # When Redis is started on the copy
+    await asyncio.to_thread(system.redis.kill)
+    shutil.copy(older, aof_of(system))
+    await asyncio.to_thread(system.redis.start)
+    # Then the run that ended is dropped, the one that went on stands where it stood, and the third was not touched
+    latest = await eventually(lambda: newer_than(caller, before))
+    assert (latest["restored"], latest["dropped"], latest["failed"]) == (1, 1, 0)
+    assert await caller.keys(ends) == []
+    assert {name: found["status"] for name, found in (await caller.run(goes_on))["nodes"].items()} == {
+        "a": "completed",
+        "b": "dispatched",
+    }
+    (again,) = await caller.take(own)
+    assert (again["run_id"], again["node_id"], again["attempt"]) == (goes_on, "b", 2)
+    await caller.complete(again, 2)
+    await caller.complete(tasks[stays], 3)
+    assert [await caller.completed(run) for run in (goes_on, stays)] == [{"b": 2}, {"a": 3}]
+    await nothing_was_done_again(caller, [ends, goes_on, stays])
+
+
+@pytest.mark.parametrize("bytes_lost", [300, 30_000])
+async def test_what_the_file_lacks_at_its_end_costs_a_repeated_attempt_at_most(caller: Caller, bytes_lost: int) -> None:
+    # Given runs at work
+    system = caller.system
+    runs = await start_many(caller, rounds(25), 15)
+    assert await is_under_way(caller, runs)
+    # When the machine goes down before Redis' last writes are on its disk
+    await asyncio.to_thread(system.redis.kill)
+    with aof_of(system).open("r+b") as file:
+        file.truncate(max(0, aof_of(system).stat().st_size - bytes_lost))
+    await asyncio.to_thread(system.redis.start)
+    # Then every run ends as it would have
+    await all_complete(caller, runs, {"b": {"pass": 25}})
+    await nothing_was_done_again(caller, runs)
+
+
+async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(caller: Caller) -> None:
+    # Given runs at work, and a supervisor that will die before it opens the fence
+    system = caller.system
+    runs = await start_many(caller, rounds(20), 15)
+    assert await is_under_way(caller, runs)
+    system.kill("supervisor")
+    await caller.redis.flushall()
+    system.start("supervisor", POINTSMAN_CRASH_AT="between_restore_and_open")
+    assert system.ended("supervisor") == -9
+    # When everybody else goes on, then nothing passes, and starts and commands are told to wait
+    refused = [
+        await caller.client.get("/readyz"),
+        await caller.client.post("/api/v1/runs", json={"definition": rounds(1)}),
+        await caller.client.post(f"/api/v1/runs/{runs[0]}/pause"),
+    ]
+    assert [answered.status_code for answered in refused] == [503, 503, 503]
+    assert "recovering" in refused[0].json()["reasons"]["redis"]
+    assert [answered.headers["Retry-After"] for answered in refused[1:]] == ["1", "1"]
+    assert [answered.json()["code"] for answered in refused[1:]] == ["SRV061", "SRV061"]
+    # And the next supervisor finds what was restored, and opens it
+    before = len(await openings(caller))
+    system.start("supervisor")
+    latest = await eventually(lambda: newer_than(caller, before))
+    assert (latest["reason"], latest["restored"], latest["failed"]) == ("state_lost", 0, 0)
+    await all_complete(caller, runs, {"b": {"pass": 20}})
+    await nothing_was_done_again(caller, runs)
