@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
 from orchestrator_api.commands import confirm, not_in_redis
 from orchestrator_api.deps import DeadLetter, Services
+from orchestrator_api.forking import ForkOrder, fork_run, starting
+from orchestrator_api.reading import found
 from pointsman.base.errors import RequestRefused, RunNotFound
 from pointsman.base.ids import RunId, TokenId
 from pointsman.execute import stored
-from pointsman.ports.dead_letters import LetterStatus
+from pointsman.ports.dead_letters import LetterFilter, LetterStatus
 from pointsman.protocol.output import Output, output_of
 from pointsman.protocol.signal import Redrive, Skip
+from pointsman.protocol.state import FINAL
+
+_MOST_AT_ONCE: Final = 500
+"""Failures of one run that a fork of it does anew."""
 
 
 class Asked(NamedTuple):
@@ -29,9 +35,10 @@ class Redriven(msgspec.Struct, frozen=True):
 
     id: str
     status: LetterStatus
-    how: Literal["attempt", "signal", "skip"]
-    """attempt: its node has another attempt; signal: put back, coordinators take it up; skip: it was given up."""
+    how: Literal["attempt", "fork", "signal", "skip"]
+    """attempt: its node has another; fork: a new run does it anew; signal: it was put back; skip: it was given up."""
     run_id: RunId | None
+    """The run that goes on with it."""
     attempt: int | None
     """The one that it has now."""
     seq: int | None
@@ -48,9 +55,9 @@ async def redrive(services: Services, letter: DeadLetter, asked: Asked) -> Redri
     _must_be_open(letter)
     if letter.kind == "rejected":
         return await _put_back(services, letter, asked)
-    if not letter.is_parked:
-        raise _cannot(letter, "nothing of its run waits for it")
     payload = await _payload(services, asked)
+    if not letter.is_parked:
+        return await _fork(services, letter, asked, payload)
     run_id, token, attempt = _place(letter)
     seq = await _command(services, letter, Redrive(run_id, token, attempt, payload, asked.by, asked.reason))
     return Redriven(letter.id, "redriven", "attempt", run_id, attempt + 1, seq)
@@ -92,6 +99,32 @@ async def _put_back(services: Services, letter: DeadLetter, asked: Asked) -> Red
         services.crasher.reach("between_push_and_letter")
         await deciding.redriven(asked.by, asked.reason, is_edited=asked.input is not None)
     return Redriven(letter.id, "redriven", "signal", letter.run_id, None, None)
+
+
+async def _fork(services: Services, letter: DeadLetter, asked: Asked, payload: Output | None) -> Redriven:
+    """Begin a new run that does anew what failed for good in a final one: all that did, since each failed the run.
+
+    The id of the new run follows from the letter, so whoever dies half-way leaves a run that is found again.
+    """
+    run_id, token, _ = _place(letter)
+    row = await found(services, run_id)
+    if row.status not in FINAL:
+        raise _cannot(letter, f"its run is {row.status} still, and goes on without it; wait until that has ended")
+    new = RunId(letter.id.replace("dl_", "run_", 1))
+    async with services.records.letters.deciding(letter.id) as deciding:
+        if deciding is None:
+            raise _settled(letter, "somebody else was faster")
+        failed = await services.records.letters.page(LetterFilter(run=run_id, status="open"), limit=_MOST_AT_ONCE)
+        tokens = {other.token: other.id for other in failed if other.token is not None and other.kind != "rejected"}
+        order = ForkOrder(asked.by, asked.reason, tuple(sorted(tokens)), {token: payload} if payload else {}, new)
+        try:
+            await fork_run(services, await starting(services).origin(run_id), order)
+        except RequestRefused as taken:
+            if taken.code != "API012":
+                raise
+        await deciding.redriven(asked.by, asked.reason, is_edited=payload is not None, became=new)
+        await deciding.redriven_with(list(tokens.values()), asked.by, asked.reason, new)
+    return Redriven(letter.id, "redriven", "fork", new, None, None)
 
 
 async def _payload(services: Services, asked: Asked) -> Output | None:

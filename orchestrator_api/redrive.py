@@ -149,16 +149,23 @@ async def skip_one(letter_id: LetterPath, request: Request, services: Api) -> Re
 async def _redrive_many(services: Services, form: RedriveManyForm, wanted: LetterFilter, asked: Asked) -> Response:
     letters = await services.records.letters.page(wanted, limit=form.limit + 1)
     items: list[RedriveItem] = []
+    forks: set[RunId | None] = set()
     next_at = monotonic()
     for letter in letters[: form.limit]:
         await pause(services.drain, max(0.0, next_at - monotonic()))
         next_at = max(next_at, monotonic()) + 1 / form.rate_per_s
-        items.append(await _item(services, letter, asked))
+        item = await _item(services, letter, asked, forks)
+        forks |= {item.run_id} if item.outcome == "redriven" else set()
+        items.append(item)
     redriven = sum(item.outcome == "redriven" for item in items)
     return answer(RedrivenMany(redriven, len(items) - redriven, tuple(items), len(letters) > form.limit))
 
 
-async def _item(services: Services, letter: DeadLetter, asked: Asked) -> RedriveItem:
+async def _item(services: Services, letter: DeadLetter, asked: Asked, forks: set[RunId | None]) -> RedriveItem:
+    """Redrive one letter, unless another of its run has taken it along: into one of these forks."""
+    now = await services.records.letters.get(letter.id) or letter
+    if now.became is not None and now.became in forks:
+        return RedriveItem(letter.id, "redriven", now.became, None, None, None)
     try:
         done = await redrive(services, letter, asked)
     except PointsmanError as wrong:

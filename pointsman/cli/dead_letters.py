@@ -182,6 +182,8 @@ def _story(told: Mapping[str, Any]) -> RenderableType:
 def _redriven(told: Mapping[str, Any]) -> Text:
     if told["how"] == "signal":
         return Text(f"{told['id']}: the signal was put back")
+    if told["how"] == "fork":
+        return Text(f"{told['id']}: {told['run_id']} does it anew")
     return Text(f"{told['id']}: {told['run_id']} has attempt {told['attempt']} of it")
 
 

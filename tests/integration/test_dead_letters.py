@@ -230,3 +230,62 @@ async def test_types_that_nobody_serves_are_told_with_the_run_and_in_the_list(ca
     assert types["nobody_hand"] == {"type": "nobody_hand", "tasks": 1, "waiting": 1, "served": False}
     assert types["function"]["served"]
     await caller.command(run_id, "cancel")
+
+
+async def test_failures_of_a_final_run_are_redriven_together_in_a_linked_fork(caller: Caller) -> None:
+    # Given a run that two nodes have failed, and that kept what came before
+    policy = {"failure_policy": "continue"}
+    run_id = await caller.start(
+        definition(
+            by_hand("pick", "fork_hand"),
+            by_hand("pay", "fork_hand", **policy),
+            by_hand("pack", "fork_hand", **policy),
+            node("ship", "take"),
+            "pick->pay->ship",
+            "pick->pack->ship",
+        )
+    )
+    (task,) = await caller.take("fork_hand")
+    await caller.complete(task, {"order": 7})
+    for task in await caller.take("fork_hand", 2):
+        await caller.fail(task, "busy")
+    assert (await caller.ended(run_id))["status"] == "FAILED"
+    letters = await eventually(lambda: caller.letters(run=run_id))
+    named = next(letter for letter in letters if letter["node"] == "pay")
+    # When all are redriven
+    body = {"filter": {"run": run_id}, "reason": "not busy any more"}
+    answered = await caller.client.post("/api/v1/dead-letters/redrive", json=body)
+    assert answered.status_code == 200, answered.text
+    # Then one new run does both anew, and nothing else
+    (fork,) = {item["run_id"] for item in answered.json()["items"]}
+    assert answered.json()["redriven"] == 2
+    for task in await caller.take("fork_hand", 2):
+        assert (task["run_id"], task["payload"]) == (fork, {"order": 7})
+        await caller.complete(task, task["node_id"])
+    assert await caller.completed(fork) == {"ship": {"pay": "pay", "pack": "pack"}}
+    # And each knows of the other
+    forked = (await caller.run(fork))["forked_from"]
+    assert (forked["run_id"], forked["reason"], sorted(forked["anew"])) == (
+        run_id,
+        "not busy any more",
+        [":pack", ":pay"],
+    )
+    decided = (await caller.letter(named["id"]))["decided"]
+    assert (decided["run_id"], decided["by"]) == (fork, "local")
+
+
+async def test_a_failure_of_a_final_run_is_redriven_with_another_input(caller: Caller) -> None:
+    # Given a run that failed
+    run_id = await caller.start(definition(by_hand("pay", "input_hand")), {"order": 7})
+    (task,) = await caller.take("input_hand")
+    await caller.fail(task, "no_such_order")
+    await caller.ended(run_id)
+    told = await caller.letter_of(run_id)
+    # When it is redriven with another input
+    done = await caller.client.post(f"/api/v1/dead-letters/{told['id']}/redrive", json={"input": {"order": 8}})
+    assert (done.status_code, done.json()["how"]) == (200, "fork"), done.text
+    # Then a new run does it with that
+    (task,) = await caller.take("input_hand")
+    assert (task["run_id"], task["payload"]) == (done.json()["run_id"], {"order": 8})
+    await caller.complete(task, "paid")
+    assert await caller.completed(task["run_id"]) == {"pay": "paid"}

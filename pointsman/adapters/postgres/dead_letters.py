@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 import msgspec
@@ -18,6 +19,7 @@ from pointsman.protocol.dead_letter import addressee, letter_of_signal
 
 if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Connection, Pool
+DECIDING_AT_ONCE: Final = 3
 
 
 class PostgresDeadLetters:
@@ -25,6 +27,8 @@ class PostgresDeadLetters:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # Who decides holds a connection and asks for others meanwhile: were it all of them, nobody would get one.
+        self._hands = asyncio.Semaphore(DECIDING_AT_ONCE)
 
     async def page(self, wanted: LetterFilter, *, after: Place = NEWEST_LETTER, limit: int = 100) -> list[DeadLetter]:
         """Letters behind a place, newest first."""
@@ -42,7 +46,7 @@ class PostgresDeadLetters:
     async def deciding(self, letter: str) -> AsyncIterator[Deciding | None]:
         """A letter that is open, kept from everybody else; what is decided holds at the end. None where it is not."""
         with reaching_postgres():
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._hands, self._pool.acquire() as connection, connection.transaction():
                 is_open = await connection.fetchval(sql("hold_dead_letter"), letter) is not None
                 yield Deciding(connection, letter) if is_open else None
 
@@ -64,6 +68,11 @@ class Deciding:
         """Write down that it was redriven, and in which run if not in its own."""
         told = (printable(by), printable(reason), is_edited, became)
         await self._connection.execute(sql("mark_dead_letter_redriven"), self._letter, *told)
+
+    async def redriven_with(self, others: Sequence[str], by: str, reason: str, became: RunId) -> None:
+        """Write down that others of its run, those of them that are open, were redriven together with it."""
+        told = (printable(by), printable(reason), became)
+        await self._connection.execute(sql("mark_dead_letters_redriven"), others, *told)
 
 
 def _rejected(signal: RejectedSignal) -> tuple[object, ...]:

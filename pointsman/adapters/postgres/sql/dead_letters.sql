@@ -60,3 +60,8 @@ SELECT id FROM dead_letters WHERE id = $1 AND status = 'open' FOR UPDATE;
 UPDATE dead_letters
 SET status = 'redriven', decided_at = unix_millis(), decided_by = $2, reason = $3, is_edited = $4, became = $5
 WHERE id = $1;
+
+-- name: mark_dead_letters_redriven
+UPDATE dead_letters
+SET status = 'redriven', decided_at = unix_millis(), decided_by = $2, reason = $3, became = $4
+WHERE id = ANY ($1::text[]) AND status = 'open';
