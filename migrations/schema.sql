@@ -97,6 +97,7 @@ CREATE TABLE runs (
     tag text COLLATE "C",
     forked_from text COLLATE "C",
     fork json,
+    tenant text COLLATE "C" NOT NULL DEFAULT '',
     FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version),
     CONSTRAINT runs_have_a_known_status CHECK (
         status IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')
@@ -122,6 +123,7 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_age ON runs (created_at, run_id);
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id);
 CREATE INDEX runs_by_workflow ON runs (workflow, created_at, run_id);
+CREATE INDEX runs_waiting ON runs (tenant, created_at, run_id) WHERE status = 'QUEUED';
 CREATE INDEX runs_by_end ON runs (ended_at, run_id) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_by_origin ON runs (forked_from, created_at, run_id) WHERE forked_from IS NOT NULL;
 

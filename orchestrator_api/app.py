@@ -36,6 +36,7 @@ from orchestrator_api.keys import Keys
 from orchestrator_api.measuring import Measuring
 from orchestrator_api.openapi import document
 from orchestrator_api.problems import MEDIA, ProblemDetails, problem, problem_of
+from orchestrator_api.shedding import Shedding
 from pointsman.base.errors import PointsmanError
 
 TITLE: Final = "Pointsman"
@@ -57,6 +58,7 @@ def create_app(services: Services, keys: Keys | None) -> FastAPI:
     app.add_exception_handler(PointsmanError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(Shedding, most=services.settings.api.max_requests)
     app.add_middleware(Access, keys=keys, host=services.settings.api.host, edit_tokens=tokens)
     app.add_middleware(Measuring, metrics=services.metrics)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]

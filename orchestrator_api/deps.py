@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from orchestrator_api.compiling import Compiler
 from orchestrator_api.plans import Plans
+from orchestrator_api.room import Waiting
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool, reaching_postgres
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
@@ -47,6 +48,7 @@ from pointsman.adapters.redis.taken import RedisTaken
 from pointsman.base.clock import Clock, SystemClock
 from pointsman.base.errors import ServerUnavailable
 from pointsman.execute import Executor, Programs
+from pointsman.execute.admission import Admission
 from pointsman.expr import Engine, engine
 from pointsman.health import Health
 from pointsman.ports.blob_store import BlobStore
@@ -192,6 +194,7 @@ class Services:
         self.health = service.health
         self.drain = service.drain
         """Set when the process is told to stop: streams end, what was begun is finished."""
+        self.waiting = Waiting(lambda tenant: self.records.runs.queued(tenant, service.settings.api.max_queued_runs))
         self.blobs = blobs
         self.compiler = compiler
         self.postgres = Held("postgres", self._open_postgres, service.health)
@@ -252,15 +255,17 @@ class Services:
         self._service.warn(partition.warnings)
         try:
             store = RedisRunStore(partition)
-            limit = self.settings.coordinator.inline_limit_bytes
+            limit, congestion = self.settings.coordinator.inline_limit_bytes, RedisCongestion(partition)
+            # Half of what there is room for: the rest is for those that wait already.
+            admission = Admission(congestion, max(1, self.settings.max_unread_tasks // 2))
             yield Live(
                 partition,
                 store,
-                Executor(store, Programs(store), self.blobs, limit),
+                Executor(store, Programs(store), self.blobs, limit, admission),
                 RedisTaken(partition),
                 PushedSignals(partition),
                 RedisBacklog(partition),
-                RedisCongestion(partition),
+                congestion,
             )
         finally:
             await partition.aclose()

@@ -115,6 +115,7 @@ async def _new_run(services: Services, origin: Origin, order: ForkOrder, chosen:
         metadata=head.metadata,
         created_at=now,
         forked=Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by),
+        tenant=row.tenant,
     )
 
 

@@ -59,7 +59,7 @@ def problem(
     status = status or page.http or 500
     errors = tuple(located(found) for found in problems)
     body = ProblemDetails(f"/api/v1/errors/{code}", page.title, status, detail, code, errors)
-    told = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    told = {"Retry-After": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     return Response(msgspec.json.encode(body), status, {**told, **(headers or {})}, MEDIA)
 
 

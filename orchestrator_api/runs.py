@@ -138,9 +138,9 @@ async def start_run(request: Request, services: Api) -> Response:
         if before is not None:
             return _taken_before(before, request, ())
     await _not_while_recovering(services)
-    await must_have_room(services)
+    await must_have_room(services, request.state.caller)
     chosen = await _chosen(services, form, body)
-    run = await _new_run(services, form, chosen)
+    run = await _new_run(services, form, chosen, request.state.caller)
     acceptance = await services.records.runs.accept(run, key)
     if acceptance.outcome != "accepted":
         return _taken_before(acceptance, request, chosen.warnings)
@@ -277,7 +277,7 @@ async def _inline(services: Services, definition: bytes, body: bytes) -> _Chosen
     return _Chosen(made.plan.name, None, *digests, made.encoded, made.warnings)
 
 
-async def _new_run(services: Services, form: StartRun, chosen: _Chosen) -> NewRun:
+async def _new_run(services: Services, form: StartRun, chosen: _Chosen, tenant: str) -> NewRun:
     given = output_of(bytes(form.input)) if form.input is not None else EMPTY
     now = services.clock.now()
     return NewRun(
@@ -291,6 +291,7 @@ async def _new_run(services: Services, form: StartRun, chosen: _Chosen) -> NewRu
         metadata=None,
         created_at=now,
         tag=form.tag,
+        tenant=tenant,
     )
 
 
@@ -313,7 +314,7 @@ async def started(run_id: RunId, start: Callable[[], Awaitable[StartOutcome]]) -
         reason = str(why)
     except TimeoutError:
         reason = "Redis took too long"
-    if reason not in ("started", "exists"):
+    if reason not in ("started", "exists", "busy"):
         log.warning("start_left_to_supervisor", run_id=run_id, reason=reason)
 
 

@@ -63,6 +63,14 @@ class ApiSettings(Group):
     keys_file: Path | None = Field(
         default=None, description="File of API keys, a line each: the caller's name and the key's Argon2 hash."
     )
+    max_requests: Count = Field(
+        default=256,
+        description="Requests served at the same time, event streams aside; the others are told to come again. One "
+        "caller has at most half of them.",
+    )
+    max_queued_runs: Count = Field(
+        default=200_000, description="Runs of one API key that wait to be started, at most; no more are accepted then."
+    )
     url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]",
@@ -237,6 +245,11 @@ class Settings(BaseSettings):
         default="auto", description="Engine for new runs' expressions; `auto` takes cel-cpp where it is installed."
     )
     grace_period_ms: Span = Field(default=10_000, description="How long a process may finish its work after SIGTERM.")
+    max_unread_tasks: Count = Field(
+        default=10_000,
+        description="A run is started while fewer tasks than this wait for workers where its first ones would; else it "
+        "stays QUEUED, and runs are started in turn between those who sent them.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address that every `metrics_port` listens on.")
     crash_at: str | None = Field(
         default=None, description="For fault tests: `<crash point>[:<n>]`, where the process kills itself."

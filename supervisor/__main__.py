@@ -28,6 +28,7 @@ from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejecte
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.execute import Executor, Programs, Starting
+from pointsman.execute.admission import Admission
 from pointsman.execute.archiving import Archivist
 from pointsman.execute.recovery import Recovery
 from pointsman.ports.blob_store import BlobStore
@@ -75,7 +76,8 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     own = settings.supervisor
     store, index = RedisRunStore(partition), Runs(pool)
     blobs = open_blobs(settings.blob_store_url)
-    executor = Executor(store, Programs(store), blobs, settings.coordinator.inline_limit_bytes)
+    admission = Admission(RedisCongestion(partition), settings.max_unread_tasks)
+    executor = Executor(store, Programs(store), blobs, settings.coordinator.inline_limit_bytes, admission)
     journal = Journal(
         source,
         LeasedWriter(settings.database_dsn, 0, own.lease_ttl_ms, metrics),

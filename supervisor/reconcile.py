@@ -1,10 +1,10 @@
-"""Start-reconcile: a run that was accepted is started, though whoever accepted it died before it could."""
+"""Start-reconcile: a run that was accepted is started, if not at once; in turn between those who sent what waits."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
@@ -17,6 +17,11 @@ from pointsman.protocol.state import RunHead
 from pointsman.service import pause
 
 log = structlog.get_logger()
+
+TURN: Final = 16
+"""How many runs of one tenant are started before it is the next one's turn."""
+BUSY_S: Final = 0.5
+"""How soon it is looked again whether there is room for runs that wait."""
 
 
 class Starter(Protocol):
@@ -59,25 +64,42 @@ class Reconcile:
         self._failed: set[RunId] = set()
 
     async def run(self) -> None:
-        """Compare now and then, until drained."""
+        """Compare now and then, and more often while runs wait for their turn, until drained."""
         while not self._drain.is_set():
-            await self.start_what_was_accepted()
-            await pause(self._drain, self._interval_ms / 1000)
+            is_busy = await self.start_what_was_accepted()
+            await pause(self._drain, min(BUSY_S, self._interval_ms / 1000) if is_busy else self._interval_ms / 1000)
 
-    async def start_what_was_accepted(self) -> None:
-        """Start runs accepted an interval ago or earlier, of which no event is in the journal."""
+    async def start_what_was_accepted(self) -> bool:
+        """Start runs accepted an interval ago or earlier, of which no event is in the journal.
+
+        A few of each tenant in turn, each tenant's oldest first; True where some have to wait for others to move on.
+        """
+        older_than = Millis(await self._now() - self._interval_ms)
+        places = dict.fromkeys(await self._index.tenants_waiting(), OLDEST)
+        busy: set[Digest] = set()
+        while places:
+            for tenant, after in list(places.items()):
+                runs = await self._index.accepted_not_started(older_than, tenant, after=after, limit=TURN, without=busy)
+                if not runs:
+                    del places[tenant]
+                    continue
+                if not await self._start_all(runs, busy):
+                    return bool(busy)
+                places[tenant] = Cursor(runs[-1].created_at, runs[-1].run_id)
+        return bool(busy)
+
+    async def _start_all(self, runs: Sequence[NewRun], busy: set[Digest]) -> bool:
+        """Start some side by side, and note the plans of those that have to wait; False where none need be tried."""
+        if self._drain.is_set():
+            return False
         now = await self._now()
-        older_than, after = Millis(now - self._interval_ms), OLDEST
-        while runs := await self._index.accepted_not_started(older_than, after=after):
-            for run in runs:
-                if self._drain.is_set() or not await self._start(run, now):
-                    return
-            after = Cursor(runs[-1].created_at, runs[-1].run_id)
-            now = await self._now()
+        bodies = {digest: await self._plans.plan(digest) for digest in {run.plan for run in runs}}
+        outcomes = await asyncio.gather(*(self._start(run, bodies[run.plan], now) for run in runs))
+        busy.update(run.plan for run, outcome in zip(runs, outcomes, strict=True) if outcome == "busy")
+        return not {"fenced", "refused"} & set(outcomes)
 
-    async def _start(self, run: NewRun, since: Millis) -> bool:
-        """Start one that had not ended at `since`; False where no other need be tried now."""
-        plan = await self._plans.plan(run.plan)
+    async def _start(self, run: NewRun, plan: bytes | None, since: Millis) -> StartOutcome | None:
+        """Start one that had not ended at `since`; None where something is wrong with it."""
         assert plan is not None, "a foreign key sees to it"
         try:
             outcome = await self._starter.start(run.head(), plan, since)
@@ -86,11 +108,11 @@ class Reconcile:
         except Exception as wrong:
             # Whatever is wrong with this run, those behind it are not to wait for it.
             self._complain(run, wrong)
-            return True
+            return None
         if outcome == "started":
-            log.warning("run_started_late", run_id=run.run_id)
+            log.info("run_started_late", run_id=run.run_id)
             self._metrics.runs_reconciled.inc()
-        return outcome in ("started", "exists", "late")
+        return outcome
 
     def _complain(self, run: NewRun, wrong: Exception) -> None:
         """Say once that a run cannot be started; it is tried again all the same."""

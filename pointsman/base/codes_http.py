@@ -249,6 +249,21 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "Do what the message says.",
         409,
     ),
+    "API083": Page(
+        "Too many runs wait",
+        "As many runs of this API key wait to be started as POINTSMAN_API_MAX_QUEUED_RUNS allows.",
+        "The run was not accepted.",
+        "Try again once some have started. Workers that keep up, or more of them, shorten the queue.",
+        429,
+    ),
+    "API084": Page(
+        "Too many requests at once",
+        "The API serves as many requests at the same time as POINTSMAN_API_MAX_REQUESTS allows, or half of them for "
+        "this caller alone.",
+        "The request was not looked at; nothing was done.",
+        "Send it again after a moment. More API processes serve more.",
+        503,
+    ),
     "API090": Page(
         "The request failed",
         "Serving the request raised an error nobody foresaw: a bug in Pointsman.",

@@ -12,6 +12,7 @@ import msgspec
 from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
 from pointsman.base.ids import Millis, RunId
 from pointsman.edit import Editing, OnRunning, Replay
+from pointsman.execute.admission import Admission
 from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Programs
 from pointsman.execute.replays import Replays
@@ -82,11 +83,19 @@ class _Attempt:
 class Executor:
     """Applies what `start` and `step` say to the runs of one store."""
 
-    def __init__(self, store: RunStore, programs: Programs, blobs: BlobStore, inline_limit: int) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        programs: Programs,
+        blobs: BlobStore,
+        inline_limit: int,
+        admission: Admission | None = None,
+    ) -> None:
         self.store = store
         self.programs = programs
         self.blobs = blobs
         self._limit = inline_limit
+        self._admission = admission
         self._replays = Replays()
 
     async def start(self, head: RunHead, plan: bytes, since: Millis | None = None) -> StartOutcome:
@@ -102,6 +111,9 @@ class Executor:
 
     async def begin(self, first: Transition, plan: bytes, since: Millis) -> StartOutcome:
         """Start a run with a first transition that is made already; the rest is as in `start`."""
+        types = {dispatch.type for dispatch in first.dispatches}
+        if self._admission is not None and not await self._admission.admits(types):
+            return "busy"
         await store_large_outputs(first, self.blobs, self._limit)
         return await self.store.start(seal(first), plan, Millis(since + LATEST_START_MS))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -30,6 +30,8 @@ class NewRun(msgspec.Struct, frozen=True):
     """What it was started by, where that named `version` at the time."""
     forked: Fork | None = None
     """Where its history begins, if that is in another run."""
+    tenant: str = ""
+    """Who sent it: the name of an API key. Runs that wait are started in turn between tenants."""
 
     def head(self) -> RunHead:
         """The run as `start` takes it."""
@@ -69,6 +71,7 @@ class RunRow(msgspec.Struct, frozen=True):
     tag: str | None = None
     """What it was started by."""
     forked: Fork | None = None
+    tenant: str = ""
 
 
 class Request(NamedTuple):
@@ -135,10 +138,27 @@ class RunIndex(Protocol):
         """Runs behind a cursor, newest first."""
         ...
 
+    async def tenants_waiting(self) -> list[str]:
+        """The tenants of whom a run is QUEUED."""
+        ...
+
+    async def queued(self, tenant: str, limit: int) -> int:
+        """How many runs of a tenant are QUEUED, counted up to `limit`."""
+        ...
+
     async def accepted_not_started(
-        self, older_than: Millis, *, after: Cursor = OLDEST, limit: int = 100
+        self,
+        older_than: Millis,
+        tenant: str,
+        *,
+        after: Cursor = OLDEST,
+        limit: int = 100,
+        without: Collection[Digest] = (),
     ) -> list[NewRun]:
-        """Runs accepted at or before `older_than` of which the journal has no event yet, oldest first."""
+        """A tenant's runs accepted at or before `older_than` of which the journal has no event yet, oldest first.
+
+        Runs on the plans `without` are passed over.
+        """
         ...
 
     async def final(self, runs: Sequence[RunId]) -> set[RunId]:

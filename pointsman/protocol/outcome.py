@@ -11,8 +11,9 @@ held: an edit is landing, try again within 50 ms. fenced: Redis lost state, wait
 run of that id (it is final and cleaned up, or never was).
 """
 
-StartOutcome = Literal["started", "exists", "late", "fenced", "refused"]
+StartOutcome = Literal["started", "exists", "late", "fenced", "refused", "busy"]
 """
 exists: a run of that id is there already, unchanged, or has just ended. late: it came so late that the run may have run
-already; nothing was written. refused: memory is above the soft limit.
+already; nothing was written. refused: memory is above the soft limit. busy: too many tasks wait where its first ones
+would; it waits for its turn.
 """

@@ -151,11 +151,24 @@ async def test_runs_accepted_but_not_started_are_found(runs: Runs, pool: Pool) -
     await runs.accept(new("young", created_at=Millis(T0 + 60_000)))
     await write(pool, Story("run_1").start())
     # Then only the two are missing
-    found = await runs.accepted_not_started(Millis(T0 + 30_000))
+    found = await runs.accepted_not_started(Millis(T0 + 30_000), "")
     assert found == [new(f"run_{number}", created_at=Millis(T0 + number)) for number in (0, 2, 3)]
-    first = (await runs.accepted_not_started(Millis(T0 + 30_000), after=OLDEST, limit=1))[0]
-    rest = await runs.accepted_not_started(Millis(T0 + 30_000), after=Cursor(first.created_at, first.run_id))
+    first = (await runs.accepted_not_started(Millis(T0 + 30_000), "", after=OLDEST, limit=1))[0]
+    rest = await runs.accepted_not_started(Millis(T0 + 30_000), "", after=Cursor(first.created_at, first.run_id))
     assert [row.run_id for row in rest] == ["run_2", "run_3"]
+    assert await runs.accepted_not_started(Millis(T0 + 30_000), "", without=[DIGEST]) == []
+
+
+async def test_runs_that_wait_are_counted_by_who_sent_them(runs: Runs, pool: Pool) -> None:
+    # Given runs of three tenants, all of one's started
+    for number, tenant in enumerate(("blue", "", "blue", "green", "blue")):
+        await runs.accept(new(f"run_{number}", created_at=Millis(T0 + number), tenant=tenant))
+    await write(pool, Story("run_3").start())
+    # Then the others wait, each with its own
+    assert await runs.tenants_waiting() == ["", "blue"]
+    assert [await runs.queued(tenant, 2) for tenant in ("", "blue", "green")] == [1, 2, 0]
+    found = await runs.accepted_not_started(Millis(T0 + 30_000), "blue")
+    assert [(run.run_id, run.tenant) for run in found] == [("run_0", "blue"), ("run_2", "blue"), ("run_4", "blue")]
 
 
 async def test_only_running_runs_without_recent_events_are_quiet(runs: Runs, pool: Pool) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 import structlog
 
+from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.base.ids import Millis, RunId
+from pointsman.execute import Executor
+from pointsman.execute.admission import Admission
 from pointsman.plan import encode_plan
 from pointsman.ports.run_index import NewRun
 from pointsman.protocol.output import inline
@@ -112,3 +116,46 @@ async def test_comparing_goes_on_until_the_service_drains(
     await eventually(lambda: open_runs(depot, "run_1"))
     drain.set()
     await running
+
+
+async def test_runs_that_wait_are_started_in_turn_between_tenants_while_there_is_room(depot: Depot) -> None:
+    # Given forty runs of one tenant, and later one of each of two others; room for some tasks only
+    for number in range(40):
+        await accept_long_ago(depot, f"many_{number:02}", tenant="many")
+    await accept_long_ago(depot, "one", tenant="one")
+    await accept_long_ago(depot, "other", tenant="other")
+    admission = Admission(RedisCongestion(depot.partition), 20)
+    executor = Executor(depot.store, depot.programs, open_blobs("memory://"), 32_768, admission)
+    reconcile = Reconcile(
+        depot.index, depot.documents, executor, depot.store.now, asyncio.Event(), depot.metrics, interval_ms=1_000
+    )
+    # When what waits is started
+    assert await reconcile.start_what_was_accepted()
+    # Then nobody had to wait for all of the first, whose oldest go first; and some wait still
+    names = [f"many_{number:02}" for number in range(40)]
+    begun = await open_runs(depot, *names, "one", "other")
+    assert {"one", "other", "many_00"} <= begun
+    assert len(begun) < 42
+    # And when workers have taken what there is, those go too, and nobody is left out
+    while await reconcile.start_what_was_accepted():
+        await depot.partition.connection.ask("XTRIM", "wf.tasks.function", "MAXLEN", 0)
+    assert len(await open_runs(depot, *names, "one", "other")) == 42
+
+
+async def test_runs_whose_type_nobody_serves_keep_no_others_from_starting(depot: Depot) -> None:
+    # Given more runs of a type that nobody serves than there is room for, and behind them one of another type
+    unserved = plan(task("a", type="nobody"))
+    for number in range(30):
+        await accept_long_ago(depot, f"run_{number:02}", made_of=unserved)
+    await accept_long_ago(depot, "served")
+    executor = Executor(
+        depot.store, depot.programs, open_blobs("memory://"), 32_768, Admission(RedisCongestion(depot.partition), 5)
+    )
+    reconcile = Reconcile(
+        depot.index, depot.documents, executor, depot.store.now, asyncio.Event(), depot.metrics, interval_ms=1_000
+    )
+    # When what waits is started
+    await reconcile.start_what_was_accepted()
+    # Then that one runs
+    assert await open_runs(depot, "served") == {"served"}
+    assert len(await open_runs(depot, *(f"run_{number:02}" for number in range(30)))) < 30

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -11,7 +11,7 @@ import msgspec
 from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.projection import data_of, json_of
 from pointsman.adapters.postgres.queries import sql
-from pointsman.base.ids import Millis, RunId
+from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, QuietRun, Request, RunRow
 from pointsman.protocol.output import output_of
 from pointsman.protocol.state import ErrorInfo, Fork, RunStatus
@@ -66,12 +66,29 @@ class Runs:
                 rows = await self._pool.fetch(_listing(status, workflow), *after, limit, *wanted)
         return [row_of(row) for row in rows]
 
-    async def accepted_not_started(
-        self, older_than: Millis, *, after: Cursor = OLDEST, limit: int = 100
-    ) -> list[NewRun]:
-        """Runs accepted at or before `older_than` of which the journal has no event yet, oldest first."""
+    async def tenants_waiting(self) -> list[str]:
+        """The tenants of whom a run is QUEUED."""
         with reaching_postgres():
-            rows = await self._pool.fetch(sql("accepted_not_started"), older_than, *after, limit)
+            return [row["tenant"] for row in await self._pool.fetch(sql("tenants_waiting"))]
+
+    async def queued(self, tenant: str, limit: int) -> int:
+        """How many runs of a tenant are QUEUED, counted up to `limit`."""
+        with reaching_postgres():
+            found: int = await self._pool.fetchval(sql("queued_runs_of_tenant"), tenant, limit)
+        return found
+
+    async def accepted_not_started(
+        self,
+        older_than: Millis,
+        tenant: str,
+        *,
+        after: Cursor = OLDEST,
+        limit: int = 100,
+        without: Collection[Digest] = (),
+    ) -> list[NewRun]:
+        """A tenant's runs accepted at or before `older_than` of which the journal has no event yet, oldest first."""
+        with reaching_postgres():
+            rows = await self._pool.fetch(sql("accepted_not_started"), tenant, older_than, *after, limit, list(without))
         return [_new_run(row) for row in rows]
 
     async def final(self, runs: Sequence[RunId]) -> set[RunId]:
@@ -103,6 +120,7 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
         run.tag,
         None if run.forked is None else run.forked.run_id,
         json_of(run.forked),
+        run.tenant,
     )
     if row is None:
         return Acceptance("run_exists", await _get(connection, run.run_id))
@@ -175,4 +193,5 @@ def row_of(row: asyncpg.Record) -> RunRow:
         ended_at=row["ended_at"],
         tag=row["tag"],
         forked=msgspec.json.decode(row["fork"], type=Fork) if row["fork"] else None,
+        tenant=row["tenant"],
     )

@@ -2,9 +2,9 @@
 
 -- name: accept_run
 INSERT INTO runs (
-    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag, forked_from, fork
+    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag, forked_from, fork, tenant
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT DO NOTHING
 RETURNING *;
 
@@ -40,9 +40,23 @@ ORDER BY created_at DESC, run_id DESC LIMIT $3;
 
 -- name: accepted_not_started
 SELECT * FROM runs
-WHERE status = 'QUEUED' AND created_at <= $1 AND (created_at, run_id) > ($2, $3)
+WHERE status = 'QUEUED' AND tenant = $1 AND created_at <= $2 AND (created_at, run_id) > ($3, $4)
+    AND plan <> ALL ($6::text[])
     AND NOT EXISTS (SELECT FROM events AS e WHERE e.run_id = runs.run_id)
-ORDER BY created_at, run_id LIMIT $4;
+ORDER BY created_at, run_id LIMIT $5;
+
+-- Each step finds the next tenant by the index: what it costs grows with the tenants, not with what they have waiting.
+-- name: tenants_waiting
+WITH RECURSIVE waiting AS (
+    (SELECT tenant FROM runs WHERE status = 'QUEUED' ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.tenant FROM runs AS r WHERE r.status = 'QUEUED' AND r.tenant > w.tenant ORDER BY r.tenant LIMIT 1)
+    FROM waiting AS w WHERE w.tenant IS NOT NULL
+)
+SELECT tenant FROM waiting WHERE tenant IS NOT NULL;
+
+-- name: queued_runs_of_tenant
+SELECT count(*) FROM (SELECT FROM runs WHERE status = 'QUEUED' AND tenant = $1 LIMIT $2) AS waiting;
 
 -- name: final_runs
 SELECT run_id FROM runs WHERE run_id = ANY ($1::text[]) AND ended_at IS NOT NULL;
