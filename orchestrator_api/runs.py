@@ -229,10 +229,20 @@ async def get_definition(
     summary="The compiled plan",
     responses={200: {"description": "The plan at the run's revision.", "content": {"application/json": {}}}},
 )
-async def get_plan(run_id: RunPath, services: Api) -> Response:
+async def get_plan(
+    run_id: RunPath,
+    services: Api,
+    revision: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="An earlier one; the run's own unless given.")
+    ] = None,
+) -> Response:
     """The plan that the run executes, in its canonical JSON. The ETag is the revision."""
-    _, run = await current(services, run_id)
-    return passed_on((await services.records.plans.get(run.head.plan)).encoded, etag(run.head.revision))
+    if revision is None:
+        _, run = await current(services, run_id)
+        digest, revision = run.head.plan, run.head.revision
+    else:
+        digest = at(await revisions(services, run_id), run_id, revision).plan
+    return passed_on((await services.records.plans.get(digest)).encoded, etag(revision))
 
 
 def _form(body: bytes) -> StartRun:

@@ -22,6 +22,8 @@ from pointsman.cli import (
     doctor,
     edits,
     fleet,
+    forks,
+    replay,
     runs,
     tags,
     task_types,
@@ -47,6 +49,7 @@ def make_app() -> typer.Typer:
     _add(app, WRITE, validate=definitions.validate, graph=definitions.graph, schema=definitions.schema)
     _add(app, RUNS, run=runs.run, runs=runs.runs, show=runs.show, watch=watch.watch)
     _add(app, RUNS, pause=runs.pause, resume=runs.resume, cancel=runs.cancel)
+    _add(app, RUNS, retry=forks.retry, fork=forks.fork, replay=replay.replay)
     _add(app, RUNS, tags=tags.tags, tag=tags.tag, untag=tags.untag, rollback=tags.rollback)
     _add(app, EDIT, patch=edits.patch, edit=edits.edit, patches=edits.patches, revert=edits.revert, diff=edits.diff)
     _add(app, EDIT, promote=fleet.promote)

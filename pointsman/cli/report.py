@@ -51,6 +51,9 @@ def run_report(run: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((f"{run['run_id']} ", "bold"), run_status(run["status"]), (rest, "dim"))
     ]
+    if origin := run.get("forked_from"):
+        why = f": {origin['reason']}" if origin["reason"] else ""
+        parts.append(Text(f"forked from {origin['run_id']} after event {origin['seq']} by {origin['by']}{why}", "dim"))
     if run.get("stuck"):
         told = f"stuck: {run['stuck']}; rebuild it from its journal with: pointsman repair {run['run_id']}"
         parts.append(Text(told, "bold red"))

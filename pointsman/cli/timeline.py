@@ -22,6 +22,8 @@ def line(event: Mapping[str, Any], began: int) -> Text:
 def _parts(event: Mapping[str, Any]) -> Iterator[Text]:
     if patch := event.get("patch"):
         yield _patch(patch, event.get("by", ""))
+    elif origin := event.get("forked_from"):
+        yield Text(f"fork of {origin['run_id']} after event {origin['seq']}", "bold")
     elif event["type"] in ("start", "pause", "resume", "cancel"):
         yield Text(event["type"], "bold")
     begun = []
@@ -51,6 +53,8 @@ def _ended(node: Mapping[str, Any]) -> Text:
     told = Text().append(f"{glyph} {_name(node)}", style)
     if error := node.get("error"):
         told.append(f" {_brief(error['type'] + ': ' + error.get('message', ''))}", "red")
+    elif node.get("kept"):
+        told.append(" (kept)", "dim")
     elif node["status"] in ("skipped", "cancelled", "waiting") and node.get("reason"):
         told.append(f" ({node['reason'].replace('_', ' ')})", "dim")
     return told
