@@ -77,6 +77,9 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
         found = violations(runs)
         found += [Violation("Redis is empty in the end", OF_NO_RUN, wrong) for wrong in is_left_behind(last)]
         found += [Violation("no process ends by itself", OF_NO_RUN, wrong) for wrong in ended]
+        found += [
+            Violation("every answer of the API is one that it foresaw", OF_NO_RUN, wrong) for wrong in load.failed
+        ]
         found += [Violation("the journal raises no alarm", OF_NO_RUN, wrong) for wrong in await _alarms(sources)]
         forget_ledgers(system.ledgers)
     return Outcome(plan, runs, done, len(looks), found)
