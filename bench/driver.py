@@ -20,6 +20,7 @@ from pointsman.expr import engine
 from pointsman.plan import Plan, encode_plan
 from pointsman.ports.run_index import NewRun
 from pointsman.protocol.output import EMPTY
+from pointsman.protocol.signal import Cancel
 
 PATIENCE_S = 120.0
 
@@ -58,6 +59,10 @@ class Driver:
             outcomes = await asyncio.gather(*(self._executor.start(run.head(), body, now) for run in batch))
             if set(outcomes) != {"started"}:
                 raise RuntimeError(f"runs could not be started: {set(outcomes)}")
+
+    async def cancel(self, run: RunId) -> None:
+        """Cancel an open run."""
+        await self._executor.command(Cancel(run))
 
     async def timed(self, plan: Plan, count: int) -> float:
         """Seconds from the moment the worker is let go, all runs started before, until the last of them has ended."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import msgspec
 
+from bench.caller import Answer, Caller, calling
 from bench.clock import nanoseconds
 from bench.driver import PATIENCE_S, Driver
 from bench.stack import Stack
@@ -33,13 +32,13 @@ WARM_UP = 20
 
 async def alone(data_dir: Path) -> dict[str, float]:
     """Previews and patches of a run of 500 nodes, and of one that goes round as fast as it can; nothing else runs."""
-    async with Stack(data_dir / "stack", api=True) as stack, calling(stack) as client:
+    async with Stack(data_dir / "stack", api=True) as stack, calling(stack) as caller:
         driver = Driver(stack, str(data_dir))
         run = await half_executed(driver)
         chance = Random(3)
-        previews = await timed(PREVIEWS, lambda _: preview(client, run, any_edit(chance)))
-        effects = await effective(driver, client, run)
-        landings = await landing(driver, client)
+        previews = await timed(PREVIEWS, lambda _: preview(caller, run, any_edit(chance)))
+        effects = await effective(driver, caller, run)
+        landings = await landing(driver, caller)
     return {
         "edit.preview_p50_ms": previews.p50,
         "edit.preview_p99_ms": previews.p99,
@@ -129,22 +128,24 @@ def any_edit(chance: Random) -> Operations:
     return chance.choice(edits)
 
 
-async def preview(client: httpx.AsyncClient, run: RunId, operations: Operations) -> None:
+async def preview(caller: Caller, run: RunId, operations: Operations) -> None:
     """Ask what a patch would do."""
-    await taken(client, run, operations, dry_run="true")
+    await taken(caller, run, operations, "?dry_run=true")
 
 
-async def taken(client: httpx.AsyncClient, run: RunId, operations: Operations, **options: str) -> None:
+async def taken(caller: Caller, run: RunId, operations: Operations, options: str = "") -> None:
     """Patch a run."""
-    answered = await patched(client, run, operations, **options)
-    if answered.status_code != 200:
-        raise RuntimeError(answered.text)
+    _must(await patched(caller, run, operations, options))
 
 
-async def patched(client: httpx.AsyncClient, run: RunId, operations: Operations, **options: str) -> httpx.Response:
+def _must(answer: Answer) -> None:
+    if answer.status != 200:
+        raise RuntimeError(answer.body.decode())
+
+
+async def patched(caller: Caller, run: RunId, operations: Operations, options: str = "") -> Answer:
     """The answer to a patch."""
-    headers = {"Content-Type": "application/json-patch+json"}
-    return await client.patch(f"/api/v1/runs/{run}", params=options, headers=headers, content=json.dumps(operations))
+    return await caller.call("PATCH", f"/api/v1/runs/{run}{options}", json.dumps(operations).encode())
 
 
 async def timed(count: int, call: Callable[[int], Awaitable[None]]) -> Hops:
@@ -158,14 +159,14 @@ async def timed(count: int, call: Callable[[int], Awaitable[None]]) -> Hops:
     return hops_of(took[WARM_UP:])
 
 
-async def effective(driver: Driver, client: httpx.AsyncClient, run: RunId) -> Hops:
+async def effective(driver: Driver, caller: Caller, run: RunId) -> Hops:
     """From the call of a patch that adds a node behind one that has ended to the worker's having that node's task."""
     called: dict[str, int] = {}
 
     async def add(number: int) -> None:
         name = f"added{number}"
         called[f":{name}"] = nanoseconds()
-        await taken(client, run, behind(f"w{number % (STAGES // 2)}x{number % (WIDTH - 2)}", name))
+        await taken(caller, run, behind(f"w{number % (STAGES // 2)}x{number % (WIDTH - 2)}", name))
 
     await timed(PATCHES, add)
     await driver.journalled()
@@ -173,7 +174,7 @@ async def effective(driver: Driver, client: httpx.AsyncClient, run: RunId) -> Ho
     return hops_of([(handled[token] - at) / 1e6 for token, at in called.items()][WARM_UP:])
 
 
-async def landing(driver: Driver, client: httpx.AsyncClient) -> Hops:
+async def landing(driver: Driver, caller: Caller) -> Hops:
     """How long a patch takes, until it is durable, on a lone run that goes round as fast as it can (W4)."""
     passes = 1_000_000
     again = {"condition": f"output.n < {passes}", "max_iterations": passes, "loop_back_to": "body"}
@@ -181,10 +182,8 @@ async def landing(driver: Driver, client: httpx.AsyncClient) -> Hops:
     limits = {"max_loop_iterations": passes, "max_tokens": 10 * passes}
     document = {"name": "round", "nodes": [body], "edges": [], "metadata": {"limits": limits}}
     run = await started(driver, document)
-    took = await timed(LOOP_PATCHES, lambda number: taken(client, run, behind("body", f"added{number}")))
-    answered = await client.post(f"/api/v1/runs/{run}/cancel")
-    if answered.status_code != 200:
-        raise RuntimeError(answered.text)
+    took = await timed(LOOP_PATCHES, lambda number: taken(caller, run, behind("body", f"added{number}")))
+    await driver.cancel(run)
     return took
 
 
@@ -194,20 +193,3 @@ async def _handled_at(driver: Driver, run: RunId) -> dict[str, int]:
     ended = {token: result for event in events for token, result in decode_event(event.body).ended.items()}
     outputs = {token: bytes(result.output.data) for token, result in ended.items()}
     return {token: msgspec.json.decode(data)["at"] for token, data in outputs.items() if data}
-
-
-@asynccontextmanager
-async def calling(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the stack's API, once that is ready."""
-    async with httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE_S) as client, asyncio.timeout(PATIENCE_S):
-        while not await _is_ready(client):
-            await asyncio.sleep(0.05)
-    async with httpx.AsyncClient(base_url=stack.url, timeout=PATIENCE_S) as client:
-        yield client
-
-
-async def _is_ready(client: httpx.AsyncClient) -> bool:
-    try:
-        return (await client.get("/readyz")).status_code == 200
-    except httpx.ConnectError:
-        return False

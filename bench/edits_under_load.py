@@ -11,11 +11,10 @@ from random import Random
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-import httpx
-
+from bench.caller import Caller, calling
 from bench.clock import nanoseconds
 from bench.driver import Driver
-from bench.edits import Operations, calling, patched, planned
+from bench.edits import Operations, patched, planned
 from bench.paced_worker import TYPE
 from bench.stack import Stack
 from pointsman.base.ids import RunId
@@ -42,8 +41,8 @@ async def under_load(data_dir: Path, steps_per_s: float) -> dict[str, float]:
     think_ms = 1_000 * RUNS / (LOAD * steps_per_s)
     told = data_dir / "hops"
     worker = ("bench.paced_worker", str(think_ms), str(told))
-    async with Stack(data_dir / "stack", worker=worker, api=True) as stack, calling(stack) as client:
-        editing = Editing(client, await going_round(Driver(stack, str(data_dir))))
+    async with Stack(data_dir / "stack", worker=worker, api=True) as stack, calling(stack) as caller:
+        editing = Editing(caller, await going_round(Driver(stack, str(data_dir))))
         await asyncio.sleep(SETTLE_S)
         times = [await window(editing if number % 2 else None) for number in range(2 * EDITED_WINDOWS + 1)]
     windows = seen(array("q", told.read_bytes()), times)
@@ -90,9 +89,9 @@ class Editing:
     The node is behind one of the second half, so that most passes have not reached it when it is taken away.
     """
 
-    def __init__(self, client: httpx.AsyncClient, runs: dict[RunId, int]) -> None:
+    def __init__(self, caller: Caller, runs: dict[RunId, int]) -> None:
         self.answers: list[int] = []
-        self._client = client
+        self._caller = caller
         self._chance = Random(7)
         self._next = cycle(runs.items())
         self._edited: set[RunId] = set()
@@ -107,12 +106,12 @@ class Editing:
 
     async def _edit(self, run: RunId, length: int) -> None:
         is_there = run in self._edited
-        answered = await patched(self._client, run, _without() if is_there else self._with(length))
-        self.answers.append(answered.status_code)
-        if answered.status_code == 200:
+        answered = await patched(self._caller, run, _without() if is_there else self._with(length))
+        self.answers.append(answered.status)
+        if answered.status == 200:
             (self._edited.remove if is_there else self._edited.add)(run)
-        elif answered.status_code != 409:
-            raise RuntimeError(answered.text)
+        elif answered.status != 409:
+            raise RuntimeError(answered.body.decode())
 
     def _with(self, length: int) -> Operations:
         source = f"s{self._chance.randrange(length // 2, length - 1)}"

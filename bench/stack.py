@@ -48,7 +48,8 @@ class Stack:
         self._modules = {"coordinator": [coordinator], "supervisor": ["supervisor"], "worker": [*worker]}
         if api:
             self._modules["api"] = ["orchestrator_api"]
-        self._port = _free_port()
+        self.port = _free_port()
+        """Where the API is, if there is one."""
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._closing = AsyncExitStack()
 
@@ -66,11 +67,6 @@ class Stack:
             self._start(name, arguments)
         return self
 
-    @property
-    def url(self) -> str:
-        """Where the API is, if there is one."""
-        return f"http://127.0.0.1:{self._port}"
-
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -81,7 +77,7 @@ class Stack:
             {
                 "REDIS_URL": self.redis.url,
                 "DATABASE_URL": self.postgres.dsn,
-                "PORT": str(self._port),
+                "PORT": str(self.port),
                 "POINTSMAN_DATA_DIR": str(self._data_dir),
                 "LOG_LEVEL": "warning",
             }
