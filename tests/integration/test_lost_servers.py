@@ -60,6 +60,23 @@ async def test_postgres_killed_under_load_delays_the_record_and_loses_nothing(ca
     assert all(system.is_alive(name) for name in ("coordinator", "supervisor", "api", "worker"))
 
 
+async def test_postgres_restarted_again_and_again_amid_batches_neither_loses_nor_doubles_an_event(
+    caller: Caller,
+) -> None:
+    # Given runs that keep the journal writing without a pause
+    system = caller.system
+    runs = await start_many(caller, rounds(60), 20)
+    # When Postgres is killed and started again, three times, each after more was written
+    for _ in range(3):
+        written = system.metric("supervisor", "pointsman_journal_rows_total")
+        await eventually(lambda before=written: system.metric("supervisor", "pointsman_journal_rows_total") > before)
+        await asyncio.to_thread(system.postgres.kill)
+        await asyncio.to_thread(system.postgres.start)
+    # Then the journal of every run is whole, each event in it once, and no event was an alarm
+    await all_complete(caller, runs, {"b": {"pass": 60}}, timeout=60)
+    assert system.metric("supervisor", 'pointsman_journal_alarms_total{kind="other_content"}') == 0
+
+
 async def test_signals_for_runs_that_ended_are_late_and_not_wrong_while_postgres_is_away(caller: Caller) -> None:
     # Given a run that ended and left Redis
     run_id = await caller.start(definition(node("a")))
