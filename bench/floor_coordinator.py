@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from bench import plans
+from coordinator.back_pressure import BackPressure
 from coordinator.loop import Loop
+from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
@@ -87,7 +89,8 @@ async def run(settings: Settings) -> Exit:
     source = RedisSignalSource(partition, consumer=f"floor:{os.getpid()}")
     batch = ConstantBatch(RedisRunStore(partition), plans.chain(engine(), STEPS))
     own = settings.coordinator
-    loop = Loop(source, batch, service.drain, own.batch_size, own.block_ms, own.claim_idle_ms)
+    room = BackPressure(RedisCongestion(partition), service.drain)
+    loop = Loop(source, batch, room, service.drain, own.batch_size, own.block_ms, own.claim_idle_ms)
     try:
         return await service.run({"signals": loop.run})
     finally:
