@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
+from bench.clock import nanoseconds
 from bench.driver import PATIENCE_S
 from bench.stack import Stack
 
 _PATCH = "application/json-patch+json"
+_KEPT_NS = 2_000_000_000
+"""The API hangs up on who says nothing for five seconds."""
 
 
 class Answer(NamedTuple):
@@ -27,7 +30,7 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, int]] = []
 
     async def call(self, method: str, path: str, body: bytes = b"") -> Answer:
         """Ask for something; a body is a JSON patch."""
@@ -38,21 +41,21 @@ class Caller:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
             answer = Answer(int(head[9:12]), await reader.readexactly(int(length)))
-        self._free.append((reader, writer))
+        self._free.append((reader, writer, nanoseconds()))
         return answer
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """One that is kept and that the API has not closed meanwhile, or a new one."""
+        """One that is kept and that the API will not close in this moment, or a new one."""
         while self._free:
-            reader, writer = self._free.pop()
-            if not reader.at_eof():
+            reader, writer, since = self._free.pop()
+            if nanoseconds() - since < _KEPT_NS:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection("127.0.0.1", self._port)
 
     async def aclose(self) -> None:
         """Hang up."""
-        for _, writer in self._free:
+        for _, writer, _ in self._free:
             writer.close()
             with suppress(ConnectionError):
                 await writer.wait_closed()
