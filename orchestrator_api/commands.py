@@ -19,6 +19,7 @@ from orchestrator_api.problems import problem
 from orchestrator_api.reading import found
 from pointsman.base.errors import RunClosed, RunError, RunNotFound
 from pointsman.base.ids import RunId
+from pointsman.execute.repair import Repair
 from pointsman.protocol.signal import Cancel, Pause, Resume
 from pointsman.protocol.state import FINAL, RunStatus
 
@@ -71,6 +72,29 @@ async def resume(run_id: RunPath, request: Request, services: Api) -> Response:
 async def cancel(run_id: RunPath, request: Request, services: Api) -> Response:
     """Close every open task and end the run; results that come in later change nothing."""
     return await _command(services, request, run_id, Cancel)
+
+
+@router.post(
+    "/{run_id}/repair", summary="Rebuild a run from its journal", **_told("Rebuilt, and going on.")
+)
+async def repair(run_id: RunPath, request: Request, services: Api) -> Response:
+    """For a run that is stuck: what Redis has of it gives way to what the journal has.
+
+    Tasks that were out go out once more, as another attempt each; timers run on with the time they have left."""
+    body = await read_optional(request)
+    parsed_form(CommandForm, body)
+    await must_be_open(services, run_id)
+
+    async def carry_out() -> Response:
+        live, records = services.live, services.records
+        executor, limit = live.executor, services.settings.coordinator.inline_limit_bytes
+        repair = Repair(live.store, live.repairs, records.open_runs, records.documents, executor.blobs, limit)
+        seq = await repair.repair(run_id)
+        await confirm(services, run_id, seq)
+        found = (await live.store.load([run_id])).get(run_id)
+        return answer(CommandDone(run_id, found.head.status if found else "RUNNING", seq, True, ""))
+
+    return await once(services, request, body, carry_out)
 
 
 async def _command(services: Services, request: Request, run_id: RunId, command: Command) -> Response:

@@ -34,6 +34,7 @@ from pointsman.adapters.postgres.idempotency import IdempotencyKeys
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.patches import Patches, RefusedPatch, TakenPatch
+from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.postgres.stuck_runs import StuckRuns
 from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
@@ -43,6 +44,7 @@ from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.rejected_source import PushedSignals
+from pointsman.adapters.redis.repair import RedisRepair
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.taken import RedisTaken
 from pointsman.base.clock import Clock, SystemClock
@@ -104,6 +106,7 @@ class Records(NamedTuple):
     patches: Patches
     letters: PostgresDeadLetters
     stuck: StuckRuns
+    open_runs: PostgresOpenRuns
     fleet: FleetEdits
     keys: IdempotencyKeys
     journal: PostgresJournal
@@ -123,6 +126,7 @@ class Live(NamedTuple):
     taken: RedisTaken
     pushed: PushedSignals
     backlog: RedisBacklog
+    repairs: RedisRepair
     congestion: RedisCongestion
 
     async def check(self) -> None:
@@ -241,6 +245,7 @@ class Services:
                     Patches(pool),
                     PostgresDeadLetters(pool),
                     StuckRuns(pool),
+                    PostgresOpenRuns(pool),
                     FleetEdits(pool),
                     IdempotencyKeys(pool),
                     PostgresJournal(pool),
@@ -265,6 +270,7 @@ class Services:
                 RedisTaken(partition),
                 PushedSignals(partition),
                 RedisBacklog(partition),
+                RedisRepair(partition),
                 congestion,
             )
         finally:

@@ -503,6 +503,13 @@ CODES: dict[str, Page] = {
         "List the run's events: GET /api/v1/runs/{id}/events. What has just happened is there in a moment.",
         404,
     ),
+    "RUN045": Page(
+        "The run's journal has a gap",
+        "An event of the run is missing between others, so what came behind it cannot be rebuilt event by event.",
+        "Nothing was changed.",
+        "Run `pointsman recover`: in a new epoch the run goes on from the event before the gap.",
+        409,
+    ),
     "RUN044": Page(
         "A fork that has nothing to do",
         "What the fork would keep of the run's history leads to its end at once: there is no task to hand out.",

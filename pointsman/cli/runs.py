@@ -97,6 +97,11 @@ def cancel(run: RunArgument, as_json: AsJson = False, api_url: ApiUrl = None) ->
     _command(run, "cancel", as_json, api_url)
 
 
+def repair(run: RunArgument, as_json: AsJson = False, api_url: ApiUrl = None) -> None:
+    """Rebuild a run from its journal, when it is stuck: what was out goes out once more."""
+    _command(run, "repair", as_json, api_url)
+
+
 def _what(workflow: str) -> dict[str, Any]:
     """The definition in a file, checked before it is sent, or the name of a workflow that the API knows."""
     path = Path(workflow)

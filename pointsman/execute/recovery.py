@@ -141,7 +141,7 @@ class Recovery:
         rebuilt = []
         for run_id, rows in found.items():
             try:
-                made = await self._rebuild(rows, now)
+                made = await rebuild(rows, self._programs, now, self._blobs, self._limit)
             except ServerUnavailable:
                 raise
             except Exception as wrong:
@@ -149,20 +149,6 @@ class Recovery:
             else:
                 rebuilt.append(made)
         return rebuilt
-
-    async def _rebuild(self, rows: Sequence[JournalEvent], now: Millis) -> Rebuilt:
-        past = past_of(rows)
-        run = past.run
-        if run is None:
-            raise ValueError("its journal does not begin with a start")
-        if run.is_final:
-            raise ValueError("its journal says that it has ended, and its row does not")
-        program = await self._programs.of(run.head)
-        change = await with_blobs(run.blobs, lambda: recover(program, run, now), self._blobs, run.lost)
-        await store_large_outputs(change, self._blobs, self._limit)
-        sealed = seal(change)
-        advance(run, change, sealed.tip)
-        return Rebuilt(run, past.history, past.plans, sealed)
 
     async def _restore(self, runs: Sequence[Rebuilt]) -> None:
         digests = {digest for rebuilt in runs for digest in (*rebuilt.plans, rebuilt.run.head.plan)}
@@ -173,6 +159,24 @@ class Recovery:
         self._kept |= digests
         await self._store.drop(list(await self._store.places([rebuilt.run.head.run_id for rebuilt in runs])))
         await self._store.restore(runs)
+
+
+async def rebuild(
+    rows: Sequence[JournalEvent], programs: Programs, now: Millis, blobs: BlobStore, inline_limit: int
+) -> Rebuilt:
+    """A run as its rows have it, and how it goes on. Raises `ValueError` where they do not lead to an open run."""
+    past = past_of(rows)
+    run = past.run
+    if run is None:
+        raise ValueError("its journal does not begin with a start")
+    if run.is_final:
+        raise ValueError("its journal says that it has ended, and its row does not")
+    program = await programs.of(run.head)
+    change = await with_blobs(run.blobs, lambda: recover(program, run, now), blobs, run.lost)
+    await store_large_outputs(change, blobs, inline_limit)
+    sealed = seal(change)
+    advance(run, change, sealed.tip)
+    return Rebuilt(run, past.history, past.plans, sealed)
 
 
 def past_of(rows: Sequence[JournalEvent]) -> Past:

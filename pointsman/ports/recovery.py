@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pointsman.base.errors import ServerUnavailable
@@ -94,6 +94,38 @@ class RecoveryStore(Protocol):
 
     async def now(self) -> Millis:
         """The store's clock."""
+        ...
+
+
+class RepairStore(Protocol):
+    """The same for one run, while the store is open. Writing raises SRV063 where state was lost since `begin`."""
+
+    async def begin(self) -> None:
+        """Let what follows hold as long as no state is lost."""
+        ...
+
+    async def places(self, runs: Sequence[RunId]) -> dict[RunId, Place]:
+        """As in `RecoveryStore`."""
+        ...
+
+    async def has_events(self, run: RunId) -> bool:
+        """Whether events of a run stand on the events stream, which the journal has yet to write."""
+        ...
+
+    async def put_plan(self, digest: Digest, plan: bytes) -> None:
+        """As in `RecoveryStore`."""
+        ...
+
+    async def drop(self, runs: Sequence[RunId]) -> None:
+        """As in `RecoveryStore`."""
+        ...
+
+    async def sweep(self, run: RunId, types: Collection[str]) -> None:
+        """Remove every task of a run that stands on the streams of these types."""
+        ...
+
+    async def restore(self, runs: Sequence[Rebuilt]) -> None:
+        """As in `RecoveryStore`."""
         ...
 
 

@@ -204,6 +204,14 @@ async def test_a_run_that_lost_its_keys_is_found_within_ten_seconds_and_named_wi
     assert [(run["run_id"], run["stuck"]) for run in listed if run["run_id"] == run_id] == [
         (run_id, "Redis does not hold it")
     ]
+    # And when it is rebuilt from its journal, its task goes out once more, and that alone
+    repaired = await caller.client.post(f"/api/v1/runs/{run_id}/repair")
+    assert (repaired.status_code, repaired.json()["status"]) == (200, "RUNNING"), repaired.text
+    (task,) = await caller.take("stuck_hand")
+    assert (task["attempt"], await caller.redis.xlen("wf.tasks.stuck_hand")) == (2, 1)
+    await caller.complete(task, "done")
+    assert await caller.completed(run_id) == {"a": "done"}
+    assert [change.cause for change, _ in await caller.journal(run_id)] == ["start", "recovered", "completed"]
 
 
 async def test_a_task_deleted_from_its_stream_is_handed_out_again(caller: Caller) -> None:

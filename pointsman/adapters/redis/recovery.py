@@ -33,6 +33,8 @@ class RedisRecovery:
         self._connection = partition.connection
         self._keys = partition.keys
         self._epoch = 0
+        self._guard = partition.keys.recovery
+        """The key that must hold the epoch for anything to be written."""
 
     async def look(self) -> Fence:
         """Read the epochs in one round trip."""
@@ -69,7 +71,7 @@ class RedisRecovery:
 
     async def put_plan(self, digest: Digest, plan: bytes) -> None:
         """Store a plan."""
-        keys = (self._keys.recovery, self._keys.plans, self._keys.plan(digest))
+        keys = (self._guard, self._keys.plans, self._keys.plan(digest))
         answer = await self._connection.run(script("put_plan"), keys, (self._epoch, digest, plan, UNUSED_PLAN_S))
         self._checked(answer, "stored", "used")
 
@@ -111,7 +113,7 @@ class RedisRecovery:
             args += (token, types[task_type])
         args += (timer_member(run, name, timer.generation) for name, timer in clock_of(snapshot).items())
         names = (
-            *(keys.recovery, *keys.state(run), keys.timers, keys.ir(run), keys.plans),
+            *(self._guard, *keys.state(run), keys.timers, keys.ir(run), keys.plans),
             *(keys.plan(digest) for digest in digests),
             *(keys.tasks(name) for name in types),
         )
@@ -124,7 +126,7 @@ class RedisRecovery:
         types.update(layout.types)
         digests = (*rebuilt.plans, run.plan)
         names = (
-            *(keys.recovery, *keys.state(run.run_id), keys.timers, keys.signals, keys.outbox, keys.events),
+            *(self._guard, *keys.state(run.run_id), keys.timers, keys.signals, keys.outbox, keys.events),
             *(keys.ir(run.run_id), keys.plans, *(keys.plan(digest) for digest in digests)),
             *(keys.tasks(name) for name in layout.types),
         )
