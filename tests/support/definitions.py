@@ -22,7 +22,10 @@ CONDITIONS: Final = ("output.x > 0", "output.x > 1", "output.x == 3", "output.x 
 TYPES: Final = ("function", "http", "agent")
 PASS_THROUGH: Final = ("parallel", "conditional", "join")
 
+# Made once: each is drawn from thousands of times.
 _ONE_IN_FOUR: Final = st.integers(0, 3)
+_EITHER: Final = st.booleans()
+_CONDITION: Final = st.sampled_from(CONDITIONS)
 
 Document = dict[str, Any]
 
@@ -84,7 +87,7 @@ class _Drawing:
     edges: list[dict[str, Any]] = field(default_factory=list)
 
     def document(self) -> Document:
-        edges = self.edges if self.draw(st.booleans()) else self.edges[::-1]
+        edges = self.edges if self.draw(_EITHER) else self.edges[::-1]
         document: Document = {"name": "drawn", "nodes": list(self.nodes.values()), "edges": edges}
         if self.failures and self.chance():
             document["metadata"] = {"failure_policy": self.draw(st.sampled_from(("continue", "fail_fast", "park")))}
@@ -127,7 +130,7 @@ class _Drawing:
     def loop(self, depth: int) -> Item:
         body = self.region(depth, is_body=True)
         self.nodes[body.exit]["loop"] = {
-            "condition": self.draw(st.sampled_from(CONDITIONS)),
+            "condition": self.draw(_CONDITION),
             "max_iterations": self.draw(st.integers(1, self.passes)),
             "loop_back_to": body.entry,
         }
@@ -165,13 +168,13 @@ class _Drawing:
     def decorate_edges(self, node: dict[str, Any], out: list[dict[str, Any]]) -> None:
         if self.chance():
             node["route"] = "all"
-        is_branching = self.draw(st.booleans())
+        is_branching = self.draw(_EITHER)
         for edge in out:
-            if is_branching and self.draw(st.booleans()):
-                edge["when"] = self.draw(st.sampled_from(CONDITIONS))
+            if is_branching and self.draw(_EITHER):
+                edge["when"] = self.draw(_CONDITION)
             if self.failures and node["type"] in TYPES and self.chance():
                 edge["on"] = self.draw(st.sampled_from(("error", "timeout")))
-            elif "loop" in node and self.draw(st.booleans()):
+            elif "loop" in node and self.draw(_EITHER):
                 edge["leave"] = self.draw(st.sampled_from(("break", "timeout")))
 
     def refer(self) -> None:
@@ -187,19 +190,19 @@ class _Drawing:
     def respell(self) -> None:
         for name, node in self.nodes.items():
             out = [edge for edge in self.edges if edge["from"] == name]
-            if "loop" in node and self.draw(st.booleans()):
+            if "loop" in node and self.draw(_EITHER):
                 self.respell_paths(node["loop"], out)
             elif "route" not in node and all(edge.keys() <= {"from", "to", "when"} for edge in out) and self.chance():
                 self.respell_branch(node, out)
         for edge in self.edges:
-            if "when" in edge and self.draw(st.booleans()):
+            if "when" in edge and self.draw(_EITHER):
                 edge["condition"] = {"type": "cel", "expression": edge.pop("when")}
 
     def respell_paths(self, loop: dict[str, Any], out: list[dict[str, Any]]) -> None:
         for edge in out:
             if leave := edge.pop("leave", None):
                 loop.setdefault(f"{leave}_path", []).append(edge["to"])
-            if edge.keys() == {"from", "to"} and leave and self.draw(st.booleans()):
+            if edge.keys() == {"from", "to"} and leave and self.draw(_EITHER):
                 self.edges.remove(edge)
 
     def respell_branch(self, node: dict[str, Any], out: list[dict[str, Any]]) -> None:

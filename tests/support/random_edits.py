@@ -147,7 +147,8 @@ def edits(chance: Random, document: Document) -> Iterator[Edited]:
     for _ in range(TRIES):
         with suppress(InvalidDefinition):
             changed = changes(chance, document)
-            yield Edited(changed, compiled(changed))
+            if changed != document:
+                yield Edited(changed, compiled(changed))
 
 
 def compiling(chance: Random, document: Document) -> list[Plan]:
