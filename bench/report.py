@@ -45,6 +45,8 @@ DEMANDS = (
     Demand("edit.effective_p99_ms", "edit of 500 nodes, call to its effect at a worker: p99, ms", most=100),
     Demand("edit.loop_p99_ms", "edit of a lone run at full speed (W4), call to durable: p99, ms", most=100),
     Demand("edit.throughput_ratio", "500 runs at 70 % of W1: steps/s with 50 edits/s to without", least=0.9),
+    Demand("recover.seconds", "10,000 open runs back after Redis lost everything, s", most=60),
+    Demand("recover.runs_per_s", "the same: runs restored/s", least=170, binds=False),
     Demand("edit.hop_ratio", "the same: hop p50 with 50 edits/s to without", most=1.1),
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import psutil
 
@@ -25,6 +25,9 @@ from pointsman.settings import child_environment
 
 ROOT = Path(__file__).parent.parent
 WORKER = ("pointsman.worker", str(ROOT / "bench" / "worker.py"))
+
+_OPEN_S: Final = 30.0
+"""How long the supervisor may take to open Redis."""
 
 
 def _free_port() -> int:
@@ -65,6 +68,9 @@ class Stack:
         self._closing.push_async_callback(self.pool.close)
         for name, arguments in self._modules.items():
             self._start(name, arguments)
+        async with asyncio.timeout(_OPEN_S):
+            while not await self.partition.rejoin():
+                await asyncio.sleep(0.05)
         return self
 
     async def __aexit__(
