@@ -26,7 +26,7 @@ from tests.integration.system import MODULES
 from tests.support.waiting import eventually, let_pass
 
 OF_NO_RUN: Final = RunId("")
-PATIENCE_S: Final = 90.0
+PATIENCE_S: Final = 180.0
 """How long runs may take to end once nothing strikes any more."""
 LOOK_EVERY_S: Final = 2.0
 
@@ -73,6 +73,8 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
             group.create_task(carry_out_all(system, faults, done))
         last = await _settled(sources, load)
         watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
         runs = await gathered(sources, load, looks)
         found = violations(runs)
         found += [Violation("Redis is empty in the end", OF_NO_RUN, wrong) for wrong in is_left_behind(last)]

@@ -76,8 +76,8 @@ class Load:
     async def _is_accepted(self, run: RunId, document: Document) -> bool:
         body = {"run_id": run, "definition": document, "input": {"run": run}}
         status, told = await self._posted("/api/v1/runs", body, {"Idempotency-Key": run})
-        # 409: the same request is being carried out. Anything else would be a bug of the harness.
-        assert status in (0, 201, 409) or status >= 500, f"{run}: {status} {told}"
+        # 409: the same request is being carried out, 429: there are too many. Others would be a bug of the harness.
+        assert status in (0, 201, 409, 429) or status >= 500, f"{run}: {status} {told}"
         return status == 201
 
     async def pause_for(self, seconds: float) -> None:
