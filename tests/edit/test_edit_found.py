@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pointsman.base.errors import EditRefused
-from pointsman.plan import Plan
+from pointsman.plan import Join, Plan
 from tests.support.edited import EditedRun
 from tests.support.plans import control, edge, looping, plan, task
 
@@ -99,14 +99,16 @@ def test_a_loop_that_ended_by_a_timeout_is_replayed_as_one_that_did() -> None:
 
 
 def test_a_run_takes_edits_behind_passes_that_ended_at_once() -> None:
-    # Given a loop in which nothing waits, inside of another: three passes begin and end by one transition
-    inner = looping(control("conditional", "inner"), "inner", "loop.iteration < 9", most=3)
-    outer = looping(task("outer"), "inner", "output.x > 0")
-    parts = (task("a"), inner, outer, task("end"), "a->inner", edge("inner->outer", leave="timeout"), "outer->end")
+    # Given a loop that waits for a task in its first pass and in no other
+    close = looping(control("join", "close", join=Join("any")), "begin", "loop.iteration < 9", most=3)
+    body = (control("parallel", "begin"), task("t"), close, edge("begin->close", "output.x > 0"), edge("begin->t"))
+    parts = (task("a"), *body, task("end"), "a->begin", "t->close", edge("close->end", leave="timeout"))
     run = EditedRun(plan(*parts))
-    run.complete("a")
-    assert run.open == {"outer[1]:outer": "dispatched"}
-    # When the run is edited
+    run.complete("a", {"x": 0})
+    assert run.open == {"close[1]:t": "dispatched"}
+    # When the task ends, and with it that pass and all others
+    run.complete("close[1]:t", {"x": 1})
+    assert run.open == {"end": "dispatched"}
+    # Then the run takes an edit, and stands where it stood
     run.edit(plan(*parts, task("n"), "a->n"))
-    # Then it stands where it stood
-    assert run.open == {"outer[1]:outer": "dispatched", "n": "dispatched"}
+    assert run.open == {"end": "dispatched", "n": "dispatched"}
