@@ -70,6 +70,7 @@ class Metrics:
             "completion_mismatches", "Runs that ended in the journal and not in Redis, or not in their row."
         )
         self.runs_removed = self._counter("runs_removed", "Finished runs removed from Postgres after their time.")
+        self.blobs_removed = self._counter("blobs_removed", "Large outputs removed since no run refers to them.")
         self.archive_failures = self._counter(
             "archive_failures", "Finished runs that could not be archived, and so were not removed."
         )

@@ -136,6 +136,11 @@ class RetentionSettings(Group):
         description="Days that finished runs and idempotency keys stay in Postgres; 0: for ever.",
     )
     archive: bool = Field(default=False, description="Write each run to the blob store, whole, before it is removed.")
+    blob_grace_hours: Count = Field(
+        default=24,
+        description="Where finished runs are removed: how long a blob is kept after it was written, and after the last "
+        "run that refers to it was removed. Longer than a result may be on its way, or be read and not used yet.",
+    )
 
 
 def _split(value: object) -> object:

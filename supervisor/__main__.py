@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pointsman.adapters.blobs.archive import ObjectArchive
 from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.postgres.blob_references import BlobReferences
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
@@ -26,7 +28,9 @@ from pointsman.adapters.redis.pulses import RedisPulses
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejectedSource
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.adapters.redis.waiting import waits_since
 from pointsman.adapters.redis.workers import WorkerRegistry
+from pointsman.base.ids import Millis
 from pointsman.execute import Executor, Programs, Starting
 from pointsman.execute.admission import Admission
 from pointsman.execute.archiving import Archivist
@@ -44,6 +48,7 @@ from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
 from supervisor.retention import DAY_MS, Clearing
 from supervisor.stuck import Stuck
+from supervisor.sweep import HOUR_MS, Sweep
 from supervisor.timers import Timers
 
 if TYPE_CHECKING:
@@ -108,7 +113,11 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     keep_ms = settings.retention.days * DAY_MS
     clearing = Clearing(PostgresRetention(pool), store, archivist, drain, metrics, keep_ms=keep_ms)
     return {
-        **({"retention": clearing.run} if settings.retention.days else {}),
+        **(
+            {"retention": clearing.run, "sweep": _sweep(service, partition, pool, store.now).run}
+            if settings.retention.days
+            else {}
+        ),
         "journal": journal.run,
         "timers": Timers(store, drain, metrics, batch=own.timer_batch).run,
         "reclaim": Reclaim(WorkerRegistry(partition), drain, metrics).run,
@@ -134,6 +143,21 @@ def _fence(service: Service, partition: Partition, pool: Pool, blobs: BlobStore)
         told=Progress(service.health, service.metrics),
     )
     return Fence(recovery)
+
+
+def _sweep(service: Service, partition: Partition, pool: Pool, now: Callable[[], Awaitable[Millis]]) -> Sweep:
+    """What removes blobs that nobody needs."""
+    settings = service.settings
+    return Sweep(
+        open_blobs(settings.blob_store_url),
+        BlobReferences(pool),
+        PostgresRetention(pool),
+        partial(waits_since, partition),
+        now,
+        service.drain,
+        service.metrics,
+        grace_ms=settings.retention.blob_grace_hours * HOUR_MS,
+    )
 
 
 def _archivist(service: Service, pool: Pool, blobs: BlobStore) -> Archivist | None:

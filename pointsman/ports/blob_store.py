@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pointsman.base.errors import PointsmanError
+from pointsman.base.ids import Millis
+
+
+class StoredBlob(NamedTuple):
+    """A blob in the store."""
+
+    digest: str
+    written_at: Millis
+    """By the store's clock; writing it again counts."""
 
 
 class BlobMissing(PointsmanError):

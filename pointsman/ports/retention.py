@@ -27,7 +27,10 @@ class Retention(Protocol):
         ...
 
     async def expired(self, before: Millis, after: Ended, limit: int) -> list[Ended]:
-        """Runs that ended before that and may be removed, oldest end first. No open edit of a fleet names them."""
+        """Runs that ended before that and may be removed, oldest end first.
+
+        Not those that an edit of a fleet names which is not over, or that an open run was forked from.
+        """
         ...
 
     async def remove(self, runs: Sequence[RunId], before: Millis) -> int:

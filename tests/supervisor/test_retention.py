@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import structlog
@@ -17,7 +18,9 @@ from pointsman.protocol.output import Output, inline
 from supervisor.retention import BATCH, Archivist, Clearing
 from tests.supervisor.depot import Depot
 from tests.support.journalled import Story
+from tests.support.processes import started
 from tests.support.stories import START
+from tests.support.waiting import eventually
 
 HOUR = 3_600_000
 ONE = inline(1)
@@ -57,6 +60,11 @@ async def ended(depot: Depot, *names: str, ago_ms: int = 2 * HOUR, output: Outpu
 async def runs(depot: Depot) -> list[str]:
     """The runs there are."""
     return [row["run_id"] for row in await depot.pool.fetch("SELECT run_id FROM runs ORDER BY run_id")]
+
+
+def archived(place: Path) -> list[str]:
+    """The directories of archived runs."""
+    return [file.parent.name for file in place.rglob("*.jsonl")]
 
 
 async def rows(depot: Depot) -> dict[str, int]:
@@ -189,3 +197,37 @@ async def test_what_runs_that_are_kept_refer_to_is_known_and_released_with_them(
     # Then the other one's reference stands
     found = await depot.pool.fetch("SELECT run_id, released_at IS NULL FROM blob_references ORDER BY run_id")
     assert [tuple(row) for row in found] == [("old", False), ("young", True)]
+
+
+async def test_a_run_that_an_open_fork_begins_with_is_kept_until_that_has_ended(depot: Depot) -> None:
+    # Given an old run, and a fork of it that has not ended
+    await ended(depot, "old")
+    await depot.accept("fork")
+    await depot.pool.execute(
+        "UPDATE runs SET forked_from = 'old', fork = $1 WHERE run_id = 'fork'", '{"run_id": "old", "seq": 1}'
+    )
+    await clearing(depot).clear()
+    assert await runs(depot) == ["fork", "old"]
+    # And it goes once the fork has ended, which was long ago as well
+    await depot.journal.append(Story("fork").start().end(ONE).events)
+    await clearing(depot).clear()
+    assert await runs(depot) == []
+
+
+async def test_a_supervisor_archives_and_removes_what_it_is_told_to(
+    depot: Depot, database: str, redis_db: str, tmp_path: Path
+) -> None:
+    # Given a run that ended two days ago, and one that ended just now
+    await ended(depot, "old", ago_ms=48 * HOUR)
+    await ended(depot, "young", ago_ms=0)
+    servers = {"DATABASE_URL": database, "REDIS_URL": redis_db, "POINTSMAN_DATA_DIR": str(tmp_path)}
+    # When a supervisor runs that keeps runs for a day and archives them
+    kept = {"POINTSMAN_RETENTION_DAYS": "1", "POINTSMAN_RETENTION_ARCHIVE": "true"}
+    async with started("supervisor", **servers, **kept):
+
+        async def is_gone() -> bool:
+            return await runs(depot) == ["young"]
+
+        await eventually(is_gone)
+    # Then the first is in the archive alone
+    assert archived(tmp_path) == ["run=old"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -14,7 +16,8 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from pointsman.base.errors import ServerUnavailable
-from pointsman.ports.blob_store import BlobMissing
+from pointsman.base.ids import Millis
+from pointsman.ports.blob_store import BlobMissing, StoredBlob
 from pointsman.protocol.output import BLOB_SCHEME
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 FAILED: Final = (BaseError, OSError)
 """What obstore raises."""
+_ASIDE: Final = "discarded"
+_BLOB: Final = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
+_DISCARDED: Final = re.compile(rf"{_ASIDE}/([0-9a-f]{{64}})")
 _RETRIES: Final[RetryConfig] = {"max_retries": 3, "retry_timeout": timedelta(seconds=10)}
 """obstore would try for three minutes; who calls has a run waiting and tries again by itself."""
 
@@ -32,7 +38,8 @@ class ObjectBlobStore:
     Threads of ours, not obstore's async functions: a thread of theirs still touches Python objects after it has handed
     over a result, and a process that ends in that moment is aborted (one of four that end right after).
 
-    Blobs lie at `<two hexadecimal digits>/<sha256>` below the URL. What a store raises that is not `BlobMissing` is
+    Blobs lie at `<two hexadecimal digits>/<sha256>` below the URL, those that a sweep has moved aside at
+    `discarded/<sha256>`, where `get` finds them and puts them back. What a store raises that is not `BlobMissing` is
     `ServerUnavailable`, SRV030.
     """
 
@@ -74,8 +81,68 @@ class ObjectBlobStore:
             )
         return data
 
+    async def stored(self) -> AsyncIterator[list[StoredBlob]]:
+        """Every blob, in pages."""
+        async for page in self._listed(None, _BLOB):
+            yield page
+
+    async def discarded(self) -> AsyncIterator[list[StoredBlob]]:
+        """Every blob that was moved aside; `written_at` is when it was."""
+        async for page in self._listed(_ASIDE, _DISCARDED):
+            yield page
+
+    async def discard(self, digest: str) -> None:
+        """Move a blob aside."""
+        await self._sweeping(self._discard, digest)
+
+    async def restore(self, digest: str) -> None:
+        """Put a blob back that was moved aside."""
+        await self._sweeping(self._restore, digest)
+
+    async def destroy(self, digest: str) -> None:
+        """Remove a blob that was moved aside."""
+        await self._sweeping(self._destroy, digest)
+
     def _load(self, digest: str) -> bytes:
-        return bytes(obstore.get(self._store, _path(digest)).bytes())
+        try:
+            return bytes(obstore.get(self._store, _path(digest)).bytes())
+        except FileNotFoundError:
+            return self._put_back(digest)
+
+    def _put_back(self, digest: str) -> bytes:
+        """What was moved aside, and is needed after all."""
+        data = bytes(obstore.get(self._store, _aside(digest)).bytes())
+        obstore.put(self._store, _path(digest), data)
+        return data
+
+    def _discard(self, digest: str) -> None:
+        # Written anew there, not renamed: its age there counts from now.
+        obstore.put(self._store, _aside(digest), bytes(obstore.get(self._store, _path(digest)).bytes()))
+        obstore.delete(self._store, _path(digest))
+
+    def _restore(self, digest: str) -> None:
+        self._put_back(digest)
+        obstore.delete(self._store, _aside(digest))
+
+    def _destroy(self, digest: str) -> None:
+        obstore.delete(self._store, _aside(digest))
+
+    async def _sweeping(self, work: Callable[[str], None], digest: str) -> None:
+        try:
+            await asyncio.to_thread(work, digest)
+        except FileNotFoundError:
+            pass  # somebody else did
+        except FAILED as why:
+            raise unavailable(self._url, why) from why
+
+    async def _listed(self, prefix: str | None, spelled: re.Pattern[str]) -> AsyncIterator[list[StoredBlob]]:
+        try:
+            pages = iter(obstore.list(self._store, prefix))
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
+                found = [(spelled.fullmatch(each["path"]), each["last_modified"]) for each in page]
+                yield [StoredBlob(match[1], Millis(round(at.timestamp() * 1_000))) for match, at in found if match]
+        except FAILED as why:
+            raise unavailable(self._url, why) from why
 
 
 def open_blobs(url: str) -> ObjectBlobStore:
@@ -110,6 +177,10 @@ def _opened(url: str) -> ObjectStore:
 
 def _path(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
+
+
+def _aside(digest: str) -> str:
+    return f"{_ASIDE}/{digest}"
 
 
 def unavailable(url: str, why: Exception) -> ServerUnavailable:

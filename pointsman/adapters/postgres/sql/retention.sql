@@ -10,6 +10,7 @@ WHERE r.ended_at < $1 AND (r.ended_at, r.run_id) > ($2, $3)
         SELECT FROM fleet_edit_items AS i JOIN fleet_edits AS e ON e.id = i.edit
         WHERE i.run_id = r.run_id AND e.status IN ('running', 'waiting', 'stopped')
     )
+    AND NOT EXISTS (SELECT FROM runs AS f WHERE f.forked_from = r.run_id AND f.ended_at IS NULL)
 ORDER BY r.ended_at, r.run_id LIMIT $4;
 
 -- name: hold_expired_runs
@@ -19,6 +20,7 @@ WHERE r.run_id = ANY ($1::text[]) AND r.ended_at < $2
         SELECT FROM fleet_edit_items AS i JOIN fleet_edits AS e ON e.id = i.edit
         WHERE i.run_id = r.run_id AND e.status IN ('running', 'waiting', 'stopped')
     )
+    AND NOT EXISTS (SELECT FROM runs AS f WHERE f.forked_from = r.run_id AND f.ended_at IS NULL)
 FOR UPDATE;
 
 -- name: release_blobs_of_runs
@@ -51,3 +53,14 @@ DELETE FROM idempotency_keys
 WHERE (scope, key) IN (
     SELECT scope, key FROM idempotency_keys WHERE created_at < unix_millis() - $1 + 600000 ORDER BY created_at LIMIT $2
 );
+
+-- name: needed_blobs
+-- The input of a run that has no event yet is named by its row alone.
+SELECT digest FROM blob_references WHERE digest = ANY ($1::text[]) AND (released_at IS NULL OR released_at >= $2)
+UNION
+SELECT substr(input_ref, 8) FROM runs WHERE status = 'QUEUED' AND input_ref = ANY (
+    SELECT 'blob://' || digest FROM unnest($1::text[]) AS asked (digest)
+);
+
+-- name: forget_blob_references
+DELETE FROM blob_references WHERE digest = ANY ($1::text[]) AND released_at IS NOT NULL;
