@@ -165,10 +165,10 @@ class Batch:
             self._metrics.left_to_newer.inc()
             await self._source.leave(report.delivery)
         elif isinstance(wrong, PointsmanError):
-            await self._reject(report.delivery, wrong)
+            await self._reject(report.kept(), wrong)
         else:
             log.exception("step_failed", run_id=report.run_id)
-            await self._reject(report.delivery, rejection(wrong))
+            await self._reject(report.kept(), rejection(wrong))
 
     async def _moot(self, run: RunId, reports: list[Reported], now: Millis) -> list[tuple[Reported, Link]]:
         """Signals for a run that Redis does not hold: late ones are acknowledged, others set aside."""

@@ -7,11 +7,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from pointsman.base.errors import SignalRejected
-from pointsman.base.ids import RunId
+from pointsman.base.ids import RunId, job_id
 from pointsman.execute import stored
 from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.signal_source import Delivery
-from pointsman.protocol.signal import Completed, Failed, Signal, decode_signal
+from pointsman.protocol.output import is_blob
+from pointsman.protocol.signal import Completed, Failed, Signal, WireSignal, decode_signal, encode_wire
 
 
 class Reported(NamedTuple):
@@ -24,6 +25,16 @@ class Reported(NamedTuple):
     def run_id(self) -> RunId:
         """The run it is about."""
         return self.signal.run_id
+
+    def kept(self) -> Delivery:
+        """The delivery as it is set aside: a large output by reference, so that it can be put back whole."""
+        signal = self.signal
+        if not isinstance(signal, Completed) or not is_blob(signal.output.ref):
+            return self.delivery
+        job = job_id(signal.run_id, signal.token, signal.attempt) if signal.token is not None else ""
+        wire = WireSignal("completed", job_id=job, run_id=signal.run_id, node_id=signal.node or "")
+        wire.result_ref, wire.metadata = signal.output.ref, signal.metadata
+        return self.delivery._replace(body=encode_wire(wire))
 
 
 class Reader:

@@ -12,7 +12,7 @@ from pointsman.base.clock import monotonic
 from pointsman.base.ids import JobId, Millis, RunId
 from pointsman.metrics import Metrics
 from pointsman.ports.pulse import Pulse, Pulses
-from pointsman.ports.run_index import OLDEST, RunIndex
+from pointsman.ports.run_index import OLDEST, QuietRun, RunIndex
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.service import pause
 from pointsman.step.stuck import why_stuck
@@ -24,6 +24,9 @@ LOOKS: Final = 2
 """How often within the time that a run may be still it is looked at; and how often in a row it must be found stuck."""
 REST: Final = 4
 """How much longer than it has looked it rests: that takes a fifth of its time at most, however many runs there are."""
+UNHEARD: Final = "signals for it wait, and no coordinator acts upon them"
+UNHEARD_MS: Final = 60_000
+"""Longer than it takes to claim what a dead coordinator held."""
 
 
 class Marks(Protocol):
@@ -78,12 +81,13 @@ class Stuck:
     async def look(self) -> None:
         """Find the runs that are stuck: those that were so when it was looked last. What is new is logged.
 
-        Nothing is found while signals wait for long: what moves a run may be among them.
+        A run for which a signal waits is not stuck, unless that has waited for very long.
         """
         since = Millis(await self._now() - self._stuck_after_ms)
-        if await self._pulses.is_behind(since):
+        waiting = await self._pulses.waiting(since)
+        if waiting is None:
             return
-        found = await self._stuck(since)
+        found = await self._stuck(since, waiting)
         stuck = {run: reason for run, reason in found.items() if run in self._seen}
         self._seen = found
         for run, reason in stuck.items():
@@ -93,11 +97,13 @@ class Stuck:
         self._metrics.stuck_runs.set(len(stuck))
         await self._marks.mark(stuck)
 
-    async def _stuck(self, since: Millis) -> dict[RunId, str]:
+    async def _stuck(self, since: Millis, waiting: Mapping[RunId, Millis]) -> dict[RunId, str]:
         found: dict[RunId, str] = {}
         after = OLDEST
         while quiet := await self._index.quiet(since, after=after, limit=_PAGE):
-            found |= await self._stuck_among({RunId(run.cursor.run_id): run.seq for run in quiet}, since)
+            judged = {RunId(run.cursor.run_id): run.seq for run in quiet if run.cursor.run_id not in waiting}
+            found |= await self._stuck_among(judged, since)
+            found |= {RunId(run.cursor.run_id): UNHEARD for run in quiet if _is_unheard(run, waiting, since)}
             after = quiet[-1].cursor
         return found
 
@@ -118,6 +124,11 @@ class Stuck:
         self._metrics.tasks_lost.inc(len(lost))
         if lost:
             await self._signals.push(*(encode_wire(WireSignal("task_lost", job_id=job)) for job in lost))
+
+
+def _is_unheard(run: QuietRun, waiting: Mapping[RunId, Millis], since: Millis) -> bool:
+    first = waiting.get(RunId(run.cursor.run_id))
+    return first is not None and first <= since - UNHEARD_MS
 
 
 def _why(pulse: Pulse | None, journalled: int, since: Millis) -> str:

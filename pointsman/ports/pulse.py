@@ -26,6 +26,9 @@ class Pulses(Protocol):
         """Those of the runs that are there; whether tasks are lost that were dispatched at or before `since`."""
         ...
 
-    async def is_behind(self, since: Millis) -> bool:
-        """Whether a signal that came at or before `since` still waits, or the store is closed: nothing moves then."""
+    async def waiting(self, since: Millis) -> dict[RunId, Millis] | None:
+        """The runs for which signals wait that came at or before `since`, each with when the first of them came.
+
+        None where so many wait that nothing can be said of any run, or where the store is closed.
+        """
         ...

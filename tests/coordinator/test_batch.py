@@ -8,6 +8,7 @@ from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.run_store import Link
 from pointsman.protocol import version
 from pointsman.protocol.outcome import Outcome
+from pointsman.protocol.signal import Completed, decode_signal
 from tests.coordinator.desk import Desk, done
 from tests.support.plans import edge, plan, task
 
@@ -82,6 +83,21 @@ async def test_a_condition_on_a_large_output_reads_it_from_the_blob_store() -> N
     await desk.send(done(run, ":a", b'{"text":"' + b"x" * 2_000 + b'"}'))
     # Then the branch is taken all the same
     assert list((await desk.run(run)).tokens) == [":b"]
+
+
+async def test_a_large_result_that_is_set_aside_is_kept_whole_by_reference() -> None:
+    # Given a large result for a node that the run does not have
+    desk = Desk()
+    run = await desk.start(LINE)
+    large = b'"' + b"x" * 2_000 + b'"'
+    # When it is set aside
+    await desk.send(done(run, ":nowhere", large))
+    # Then it is small, and nothing of it is lost
+    (kept,) = desk.server.rejected
+    signal = decode_signal(kept.signal)
+    assert isinstance(signal, Completed)
+    assert (kept.code, signal.run_id, signal.token, signal.attempt) == ("RUN007", run, ":nowhere", 1)
+    assert await desk.blobs.get(signal.output.ref or "") == large
 
 
 async def test_a_completion_above_the_largest_signal_fails_its_node_instead_of_hanging_it() -> None:

@@ -141,7 +141,7 @@ class Depot:
 
     async def nothing_set_aside(self) -> bool:
         """Whether every signal that was set aside has been moved."""
-        return await self.partition.connection.ask("XLEN", self.partition.keys.rejected) == 0
+        return not await self.partition.connection.ask("XLEN", self.partition.keys.rejected)
 
     async def alarms(self) -> list[tuple[str, str, int]]:
         """What was found amiss with events."""

@@ -5,12 +5,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.event_source import RedisEventSource
+from pointsman.adapters.redis.rejected_source import RedisRejectedSource
 from pointsman.adapters.redis.workers import WorkerRegistry
+from pointsman.base.crashpoints import Crasher
 from supervisor.backlog import BacklogGauges
+from supervisor.dead_letters import RejectedSignals
 from supervisor.reclaim import Reclaim
 from supervisor.reconcile import Reconcile
 from supervisor.retention import Clearing
@@ -43,6 +47,11 @@ DUTIES: dict[str, MakeDuty] = {
     ),
     "retention": lambda depot, drain, _: (
         Clearing(PostgresRetention(depot.pool), depot.store, None, drain, depot.metrics, keep_ms=1).run
+    ),
+    "rejected": lambda depot, drain, _: (
+        RejectedSignals(
+            RedisRejectedSource(depot.partition), PostgresDeadLetters(depot.pool), drain, depot.metrics, Crasher()
+        ).run
     ),
     "stuck": lambda depot, drain, _: detector(depot, drain, 5).run,
     "backlog": lambda depot, drain, _: BacklogGauges(RedisBacklog(depot.partition), drain, depot.metrics).run,

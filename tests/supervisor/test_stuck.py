@@ -129,12 +129,37 @@ async def test_a_run_that_moves_again_is_marked_no_more(depot: Depot) -> None:
     assert depot.metrics.stuck_runs._value.get() == 0
 
 
-async def test_nothing_is_found_while_coordinators_are_behind(depot: Depot) -> None:
+async def test_a_run_for_which_a_signal_waits_is_not_stuck_unless_that_waits_for_very_long(depot: Depot) -> None:
+    # Given two runs without keys, and a signal for one of them that has just come
+    run, other = [await depot.start(name) for name in ("run_1", "run_2")]
+    async with depot.journalling():
+        await eventually(lambda: depot.is_written(other, 1))
+    await lose(depot, run)
+    await lose(depot, other)
+    ask, marks = depot.partition.connection.ask, StuckRuns(depot.pool)
+    signal = b'{"run_id": "run_1", "status": "continue"}'
+    entry = await ask("XADD", "wf.signals", "*", "signal", signal)
+    # When it is looked for runs that are stuck, then it is not among them
+    stuck = detector(depot)
+    await eventually(lambda: found(stuck, depot))
+    assert await marks.reasons([run, other]) == {other: "Redis does not hold it"}
+    # And where that signal came long ago, it is
+    await ask("XDEL", "wf.signals", entry)
+    await ask("XADD", "wf.old", "1-1", "signal", signal)
+    await ask("DEL", "wf.signals")
+    await ask("RENAME", "wf.old", "wf.signals")
+    await stuck.look()
+    await stuck.look()
+    assert (await marks.reasons([run]))[run] == "signals for it wait, and no coordinator acts upon them"
+
+
+async def test_nothing_is_said_while_very_many_signals_wait(depot: Depot) -> None:
     run = await depot.start()
     async with depot.journalling():
         await eventually(lambda: depot.is_written(run, 1))
     await lose(depot, run)
-    await depot.partition.connection.ask("XADD", "wf.signals", "1-1", "signal", "{}")
+    commands = [("XADD", "wf.signals", "*", "signal", "{}")] * 1_000
+    await depot.partition.connection.ask_all(commands)
     stuck = detector(depot)
     await stuck.look()
     await stuck.look()

@@ -11,10 +11,11 @@ from pointsman.adapters.redis.records import pairs, read_token
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.ids import JobId, Millis, RunId, TokenId, job_id
 from pointsman.ports.pulse import Pulse
+from pointsman.protocol.dead_letter import addressee
 from pointsman.protocol.state import OpenToken
 
 _AT_ONCE: Final = 1_000
-"""Tasks that one script looks for."""
+"""Tasks that one script looks for, and signals that are looked at."""
 
 
 class _Task(NamedTuple):
@@ -52,11 +53,18 @@ class RedisPulses:
                 found[run] = found[run]._replace(lost=lost)
         return found
 
-    async def is_behind(self, since: Millis) -> bool:
-        """Look at the time in the id of the first entry."""
+    async def waiting(self, since: Millis) -> dict[RunId, Millis] | None:
+        """Look at the first thousand entries: what was acted upon is gone."""
         status, _ = await self._partition.run("missing_tasks", (), ())
-        entries = await self._connection.ask("XRANGE", self._keys.signals, "-", since, "COUNT", 1)
-        return status == "fenced" or bool(entries)
+        entries = await self._connection.ask("XRANGE", self._keys.signals, "-", since, "COUNT", _AT_ONCE)
+        if status == "fenced" or len(entries) == _AT_ONCE:
+            return None
+        found: dict[RunId, Millis] = {}
+        for entry, flat in entries:
+            run = addressee(dict(pairs(flat)).get(b"signal", b"")).run
+            if run is not None:
+                found.setdefault(run, Millis(int(entry.partition(b"-")[0])))
+        return found
 
     async def _missing(self, out: Sequence[_Task]) -> set[JobId]:
         missing: set[JobId] = set()
