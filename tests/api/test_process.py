@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 from asyncio.subprocess import Process
@@ -57,6 +58,15 @@ async def said(process: Process, event: str, key: str) -> str:
         if told["event"] == event:
             return str(told[key])
     raise AssertionError(f"the process ended without {event}")
+
+
+async def test_the_api_gives_way_to_the_processes_that_move_runs(environment: dict[str, str]) -> None:
+    # Given the priority that a process is started with
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    # When the API is up
+    async with api(**environment) as (process, _):
+        # Then its own is lower
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(usual + 5, 19)
 
 
 async def test_a_run_whose_acceptor_dies_before_starting_it_runs_all_the_same(
