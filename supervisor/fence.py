@@ -27,7 +27,7 @@ class Opener(Protocol):
         """Whether changes pass."""
         ...
 
-    async def open(self, write_down: Heartbeat, beat: Heartbeat, *, anew: bool = False) -> Opening:
+    async def open(self, write_down: Heartbeat, beat: Heartbeat) -> Opening:
         """Recover what there is to recover, and open it."""
         ...
 

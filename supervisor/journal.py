@@ -10,6 +10,7 @@ import structlog
 
 from pointsman.base.clock import monotonic
 from pointsman.base.crashpoints import Crasher
+from pointsman.execute.recovery import write_down
 from pointsman.metrics import Metrics
 from pointsman.ports.event_source import EventSource, StreamedEvent
 from pointsman.ports.journal_writer import JournalWriter
@@ -102,11 +103,7 @@ class Journal:
                 await self._renew()
 
     async def _write_what_stands(self) -> None:
-        """Write down all there is while nothing comes in. Runs that ended are left to whoever opens the fence."""
-        self._source.rewind()
-        while events := await self._source.read(self._batch, 0):
-            await self._writer.write([streamed.event for streamed in events])
-            await self._source.remove(events)
+        await write_down(self._source, self._writer, self._batch)
 
     async def _renew(self) -> None:
         """Renew the lease, which writing does too, where that is due."""

@@ -358,6 +358,12 @@ CODES: dict[str, Page] = {
         "None: it is begun again by itself. `pointsman recover` shows how far it has come.",
         503,
     ),
+    "SRV064": Page(
+        "Redis has lost nothing",
+        "A recovery was asked for, and Redis is open and holds what the journal says that it should.",
+        "Nothing was done.",
+        "If single runs lack something all the same, `pointsman recover --rebuild-all` rebuilds every open run.",
+    ),
     "SRV030": Page(
         "The blob store cannot be used",
         "The store for outputs above the inline limit does not answer, refuses us, or is full.",

@@ -23,6 +23,7 @@ from pointsman.cli import (
     edits,
     fleet,
     forks,
+    recover,
     replay,
     runs,
     tags,
@@ -58,7 +59,7 @@ def make_app() -> typer.Typer:
     _add_group(app, EDIT, "fleet", "Give one edit to all open runs of a version, and see it through.", whole)
     _add(app, OPERATE, coordinator=bring_up.coordinator, supervisor=bring_up.supervisor, api=bring_up.api)
     _add(app, OPERATE, worker=bring_up.worker, migrate=bring_up.migrate, bench=bring_up.bench, doctor=doctor.doctor)
-    _add(app, OPERATE, types=task_types.types, repair=runs.repair)
+    _add(app, OPERATE, types=task_types.types, repair=runs.repair, recover=recover.recover)
     letters: dict[str, Callable[..., None]] = {"list": dead_letters.list_letters, "show": dead_letters.show_letter}
     letters |= {"redrive": dead_letters.redrive, "skip": dead_letters.skip}
     _add_group(app, OPERATE, "dlq", "Look at what failed for good, and give it another chance.", letters)

@@ -19,7 +19,9 @@ from pointsman.execute.outputs import store_large_outputs
 from pointsman.execute.programs import Plans, Programs
 from pointsman.execute.stepping import with_blobs
 from pointsman.ports.blob_store import BlobStore
+from pointsman.ports.event_source import EventSource
 from pointsman.ports.journal import JournalEvent
+from pointsman.ports.journal_writer import JournalWriter
 from pointsman.ports.recovery import Fence, JournalledRun, Opening, OpenRuns, Rebuilt, RecoveryStore
 from pointsman.ports.run_index import OLDEST
 from pointsman.protocol.state import RunStatus
@@ -34,6 +36,8 @@ PAGE: Final = 500
 """Runs that are compared at once."""
 EVENTS_AT_ONCE: Final = 10_000
 """Rows of the journal that are read at once, about; a run with more comes alone."""
+ASKED_FOR: Final = "asked_for"
+"""The reason of an opening for which every open run is rebuilt."""
 _OPEN: Final[tuple[RunStatus, ...]] = ("RUNNING", "PAUSED", "QUEUED")
 
 Heartbeat = Callable[[], Awaitable[object]]
@@ -77,32 +81,42 @@ class Recovery:
             self._epoch = fence.epoch
         return fence.is_open
 
-    async def open(self, write_down: Heartbeat, beat: Heartbeat, *, anew: bool = False) -> Opening:
+    async def ask(self) -> int:
+        """Close the fence of a store that has lost nothing, so that whoever has the lease rebuilds every open run; the
+        epoch from which on that is done."""
+        fence, newest = await self._store.look(), await self._record.newest()
+        now = await self._store.now()
+        epoch = _next_epoch(fence, newest, now)
+        await self._record.note(Opening(epoch, fence.server, now, None, ASKED_FOR, 0, 0, 0, 0))
+        await self._store.close(epoch)
+        return epoch
+
+    async def open(self, write_down: Heartbeat, beat: Heartbeat) -> Opening:
         """Recover what there is to recover, and open the store; what came of it.
 
         Args:
             write_down: Writes what stands on the events stream to the journal, all of it.
             beat: See `Heartbeat`.
-            anew: Rebuild every open run, those too that the store has as the journal has them.
 
         Raises:
             ServerUnavailable: A server is lost, or SRV063. The fence is closed still: begin again.
         """
         fence, newest = await self._store.look(), await self._record.newest()
         now = await self._store.now()
-        known = max(fence.epoch, fence.prepared, newest.epoch if newest is not None else 0)
-        epoch = max(now // 1_000, known + 1)
-        opening = Opening(epoch, fence.server, now, None, _reason(fence, newest, anew=anew), 0, 0, 0, 0)
+        epoch, reason = _next_epoch(fence, newest, now), _reason(fence, newest)
+        opening = Opening(epoch, fence.server, now, None, reason, 0, 0, 0, 0)
         await self._store.close(epoch)
         self._kept.clear()
         opening = await self._tell(opening)
         await write_down()
         async for runs in self._pages():
-            lost = runs if anew else await self._lost(runs)
+            lost = runs if reason == ASKED_FOR else await self._lost(runs)
             opening = opening._replace(checked=opening.checked + len(runs))
             for few in _in_batches(lost):
                 await beat()
                 rebuilt = await self._rebuilt(few, epoch)
+                # What cannot be rebuilt must not go on from what the store has of it either.
+                await self._store.drop(list(await self._store.places([run.run_id for run in few])))
                 await self._restore(rebuilt)
                 opening = opening._replace(
                     restored=opening.restored + len(rebuilt), failed=opening.failed + len(few) - len(rebuilt)
@@ -157,7 +171,6 @@ class Recovery:
             assert plan is not None, "what a run points at is stored"
             await self._store.put_plan(digest, plan)
         self._kept |= digests
-        await self._store.drop(list(await self._store.places([rebuilt.run.head.run_id for rebuilt in runs])))
         await self._store.restore(runs)
 
 
@@ -177,6 +190,17 @@ async def rebuild(
     sealed = seal(change)
     advance(run, change, sealed.tip)
     return Rebuilt(run, past.history, past.plans, sealed)
+
+
+async def write_down(source: EventSource, writer: JournalWriter, batch: int) -> None:
+    """Write all that stands on an events stream to the journal, while nothing comes in.
+
+    Runs that end with it are not cleaned up: whoever opens the fence does that.
+    """
+    source.rewind()
+    while events := await source.read(batch, 0):
+        await writer.write([streamed.event for streamed in events])
+        await source.remove(events)
 
 
 def past_of(rows: Sequence[JournalEvent]) -> Past:
@@ -201,9 +225,12 @@ def _in_batches(runs: Sequence[JournalledRun]) -> list[list[JournalledRun]]:
     return batches
 
 
-def _reason(fence: Fence, newest: Opening | None, *, anew: bool) -> str:
-    if anew:
-        return "asked_for"
+def _next_epoch(fence: Fence, newest: Opening | None, now: Millis) -> int:
+    known = max(fence.epoch, fence.prepared, newest.epoch if newest is not None else 0)
+    return max(now // 1_000, known + 1)
+
+
+def _reason(fence: Fence, newest: Opening | None) -> str:
     if newest is None:
         return "first_opening"
     if not fence.epoch:

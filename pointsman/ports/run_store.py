@@ -78,13 +78,13 @@ class RunStore(Protocol):
         ...
 
     async def put_plan(self, digest: Digest, plan: bytes) -> None:
-        """Store a plan before a patch that points at it; storing it again changes nothing."""
+        """Store a plan before a patch that points at it; storing it again changes nothing. Raises as `finish` does."""
         ...
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
         """Remove runs that are final and hold no open token; False where that is not so, and nothing was removed.
 
-        True also where there is nothing left to remove.
+        True also where there is nothing left to remove. Raises `ServerUnavailable` SRV061 where state was lost.
         """
         ...
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
+from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.run_store import Link
 from pointsman.protocol.output import inline
 from pointsman.protocol.signal import Cancel
 from tests.conformance.worlds import World
-from tests.support.stories import PLAN_BODY, Story
+from tests.support.stories import PLAN, PLAN_BODY, Story
 
 
 async def test_a_final_run_is_removed_and_an_open_one_is_not(world: World) -> None:
@@ -44,8 +47,10 @@ async def test_nothing_is_removed_where_state_was_lost(world: World) -> None:
     await world.store.apply([Link(story.tell("cancel", signal=Cancel(story.run), status="CANCELLED", closed=(":a",)))])
     await world.lose_state()
     before = await world.store.dump()
-    # When it is to be finished
-    finished = await world.store.finish([story.run])
-    # Then it stays
-    assert finished == [False]
+    # When it is to be finished, or a plan stored
+    for act in (world.store.finish([story.run]), world.store.put_plan(PLAN, PLAN_BODY)):
+        with pytest.raises(ServerUnavailable) as refused:
+            await act
+        assert refused.value.code == "SRV061"
+    # Then nothing has changed
     assert await world.store.dump() == before

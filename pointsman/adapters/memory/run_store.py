@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pointsman.adapters.memory.server import Armed, Hold, MemoryServer, OpenRun, Posted
 from pointsman.adapters.memory.stream import Stream
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId, TokenId, job_id
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled
@@ -70,6 +71,7 @@ class MemoryRunStore:
 
     async def put_plan(self, digest: Digest, plan: bytes) -> None:
         """Store a plan."""
+        self._must_be_open()
         self._server.plans[digest] = plan
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:
@@ -124,6 +126,10 @@ class MemoryRunStore:
     def _is_fenced(self) -> bool:
         """Whether state was lost and not recovered yet."""
         return not self._server.epoch
+
+    def _must_be_open(self) -> None:
+        if self._is_fenced():
+            raise ServerUnavailable("SRV061", "this store lost state and was not recovered yet; nothing was changed.")
 
     def _joins(self) -> bool:
         """Whether there is another epoch than the one that this store was in; it is in that from now on."""
@@ -184,8 +190,9 @@ class MemoryRunStore:
             run.posted.pop(token, None)
 
     def _finish(self, run: RunId) -> bool:
+        self._must_be_open()
         found = self._server.runs.get(run)
-        if self._is_fenced() or (found is not None and (not found.snapshot.is_final or found.snapshot.tokens)):
+        if found is not None and (not found.snapshot.is_final or found.snapshot.tokens):
             return False
         if self._server.runs.pop(run, None) is not None:
             self._server.removed[run] = Millis(self._server.clock.now() + 2 * LATEST_START_MS)

@@ -142,6 +142,7 @@ class RedisRunStore:
         statuses = [status for status, *_ in answers]
         if b"fenced" in statuses:
             await self._partition.rejoin()
+            raise closed(self._connection.address)
         return [status == b"finished" for status in statuses]
 
     async def now(self) -> Millis:
