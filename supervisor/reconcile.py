@@ -79,22 +79,25 @@ class Reconcile:
         busy: set[Digest] = set()
         while places:
             for tenant, after in list(places.items()):
+                now = await self._now()  # before they are read: at that time none of them had ended
                 runs = await self._index.accepted_not_started(older_than, tenant, after=after, limit=TURN, without=busy)
                 if not runs:
                     del places[tenant]
                     continue
-                if not await self._start_all(runs, busy):
+                if not await self._start_all(runs, busy, now):
                     return bool(busy)
                 places[tenant] = Cursor(runs[-1].created_at, runs[-1].run_id)
         return bool(busy)
 
-    async def _start_all(self, runs: Sequence[NewRun], busy: set[Digest]) -> bool:
-        """Start some side by side, and note the plans of those that have to wait; False where none need be tried."""
+    async def _start_all(self, runs: Sequence[NewRun], busy: set[Digest], since: Millis) -> bool:
+        """Start some that had not ended at `since` side by side, and note the plans of those that have to wait.
+
+        False where none need be tried.
+        """
         if self._drain.is_set():
             return False
-        now = await self._now()
         bodies = {digest: await self._plans.plan(digest) for digest in {run.plan for run in runs}}
-        outcomes = await asyncio.gather(*(self._start(run, bodies[run.plan], now) for run in runs))
+        outcomes = await asyncio.gather(*(self._start(run, bodies[run.plan], since) for run in runs))
         busy.update(run.plan for run, outcome in zip(runs, outcomes, strict=True) if outcome == "busy")
         return not {"fenced", "refused"} & set(outcomes)
 

@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from pointsman.adapters.blobs.store import open_blobs
+from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.base.ids import Millis, RunId
 from pointsman.execute import Executor
@@ -159,3 +160,35 @@ async def test_runs_whose_type_nobody_serves_keep_no_others_from_starting(depot:
     # Then that one runs
     assert await open_runs(depot, "served") == {"served"}
     assert len(await open_runs(depot, *(f"run_{number:02}" for number in range(30)))) < 30
+
+
+async def test_a_run_that_ended_while_the_supervisor_was_halted_is_not_started_again(
+    depot: Depot, drain: asyncio.Event
+) -> None:
+    # Given an accepted run, and a supervisor that is halted for a minute once it has read of it
+    run = await depot.accept(created_at=Millis(await depot.store.now() - 600_000))
+    is_halted = True
+
+    async def now() -> Millis:
+        return Millis(await depot.store.now() - 60_000 * is_halted)
+
+    class Halting(Runs):
+        async def accepted_not_started(self, *asked: Any, **more: Any) -> list[NewRun]:
+            nonlocal is_halted
+            found = await super().accepted_not_started(*asked, **more)
+            if found and is_halted:
+                is_halted = False
+                # Meanwhile another starts it, it ends, and all trace of it leaves Redis
+                assert await depot.executor.start(run.head(), encode_plan(CHAIN), await now()) == "started"
+                await depot.complete(run.run_id, "a", "b", "c")
+                assert await depot.store.finish([run.run_id]) == [True]
+                await depot.partition.connection.ask("DEL", f"ended:{run.run_id}")
+            return found
+
+    # When it goes on with what it has read
+    halting = Halting(depot.pool)
+    reconcile = Reconcile(halting, depot.documents, depot.executor, now, drain, depot.metrics, interval_ms=1_000)
+    await reconcile.start_what_was_accepted()
+    # Then the run is not there again
+    assert not is_halted
+    assert await open_runs(depot, run.run_id) == set()
