@@ -50,9 +50,7 @@ def _told(node: Node, new: Program) -> Iterator[Problem]:
     pointer = f"/nodes/{node.id}"
     site = new.sites.get(node.id)
     if site is None:
-        yield Problem(
-            "EDT028", pointer, f"node `{node.id}` has ended or was skipped: history stays, it cannot be removed"
-        )
+        yield Problem("EDT028", pointer, f"node `{node.id}` has ended: history stays, it cannot be removed")
         return
     now = site.node
     if now == node:
