@@ -15,6 +15,7 @@ from bench.driver import Driver
 from bench.edits import alone
 from bench.edits_under_load import under_load
 from bench.floor import FloorDriver
+from bench.overload import overload
 from bench.recover import recovered
 from bench.report import save, show
 from bench.stack import Stack
@@ -52,6 +53,8 @@ async def measured(data_dir: str) -> dict[str, Any]:
     figures |= await alone(Path(data_dir) / "edits")
     told("edits under load")
     figures |= await under_load(Path(data_dir) / "load", figures["w1.steps_per_s"])
+    told("overload: a hundred thousand runs that wait")
+    figures |= await overload(Path(data_dir) / "overload")
     told("recovery")
     figures |= await recovered(Path(data_dir) / "recover")
     return figures

@@ -47,6 +47,12 @@ DEMANDS = (
     Demand("edit.throughput_ratio", "500 runs at 70 % of W1: steps/s with 50 edits/s to without", least=0.9),
     Demand("recover.seconds", "10,000 open runs back after Redis lost everything, s", most=60),
     Demand("recover.runs_per_s", "the same: runs restored/s", least=170, binds=False),
+    Demand("overload.linearity", "100,000 runs wait: what one of the last 50,000 costs to one of the first", most=1.2),
+    Demand("overload.postgres_bytes_per_run", "the same: Postgres bytes a run", most=2_048, binds=False),
+    Demand("overload.redis_mib", "the same: what Redis grew by, MiB", most=128),
+    Demand("overload.not_completed", "the same, let go: runs that did not complete", most=0),
+    Demand("overload.run_p99_ms", "the same: a run of two steps, begun to ended: p99, ms", most=5_000, binds=False),
+    Demand("overload.api_failed", "200 clients at once: requests neither served nor told to come again", most=0),
     Demand("edit.hop_ratio", "the same: hop p50 with 50 edits/s to without", most=1.1),
 )
 
