@@ -28,7 +28,8 @@ async def found(services: Services, run_id: RunId) -> RunRow:
     """The row of a run. Raises `RunNotFound` RUN005 where no such run was ever accepted."""
     row = await services.records.runs.get(run_id)
     if row is None:
-        raise RunNotFound("RUN005", f"there is no run {run_id}, and there never was. List runs to see those there are.")
+        told = f"there is no run {run_id}: there never was, or it was removed long after it had ended"
+        raise RunNotFound("RUN005", f"{told}. List runs to see those there are.")
     return row
 
 

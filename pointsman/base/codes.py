@@ -463,9 +463,9 @@ CODES: dict[str, Page] = {
     ),
     "RUN005": Page(
         "No such run",
-        "No run of that id was ever accepted.",
+        "No run of that id was ever accepted, or it was removed POINTSMAN_RETENTION_DAYS after it had ended.",
         "Nothing was changed.",
-        "List the runs there are: `pointsman runs`.",
+        "List the runs there are: `pointsman runs`. One that was archived is shown by `pointsman archived`.",
         404,
     ),
     "RUN006": Page(
