@@ -15,8 +15,10 @@ from pointsman.step.draft import MAX_DISPATCHES, node_of
 
 log = structlog.get_logger()
 
-LATER_MS: Final = 100
-"""How long a portion is put off. Workers have something to do meanwhile, or are not asked to do more."""
+SOON_MS: Final = 20
+"""How long a portion is put off for each 256 tasks that wait already: nobody takes those in less."""
+LATEST_MS: Final = 1_000
+"""How long at most: however many runs wait like this, each asks once a second."""
 
 
 class FanOuts:
@@ -35,13 +37,14 @@ class FanOuts:
         types = _waiting(run, program)
         if not types or not _has_tasks_out(run) or run.head.status == "PAUSED":
             return False
-        is_short = await self._congestion.memory() > SOFT_LIMIT
-        if not is_short and await self._congestion.unread(types) < MAX_DISPATCHES:
+        is_short, unread = await self._congestion.memory() > SOFT_LIMIT, await self._congestion.unread(types)
+        if not is_short and unread < MAX_DISPATCHES:
             return False
         reason = "memory" if is_short else "backlog"
         self._metrics.fan_outs_held.labels(reason).inc()
         log.debug("fan_out_held", run_id=run.head.run_id, reason=reason)
-        await self._source.postpone(delivery, run.head.run_id, LATER_MS)
+        later_ms = LATEST_MS if is_short else min(SOON_MS * unread // MAX_DISPATCHES, LATEST_MS)
+        await self._source.postpone(delivery, run.head.run_id, later_ms)
         return True
 
 

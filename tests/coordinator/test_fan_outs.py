@@ -57,7 +57,7 @@ async def test_a_portion_is_put_off_while_there_is_no_room_and_comes_when_there_
     desk.server.memory = 0.5
     clock = desk.server.clock
     assert isinstance(clock, ManualClock)
-    clock.advance(100)
+    clock.advance(1_000 if congestion == "memory" else 20)
     assert await desk.store.fire_timers(10) == 1
     await desk.batch.handle(await desk.source.read(64, 1))
     assert out(desk) == 300
