@@ -67,7 +67,8 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     at: Millis
     type: str
     """What caused it: start, fork, completed, failed, timer, worker_lost, task_lost, continue, pause, resume, cancel,
-    redrive, skip or patch."""
+    redrive, skip, patch
+    or recovered: Redis was lost, and what was out is out again."""
     status: RunStatus | None = None
     """The run's new status, where it changed."""
     nodes: tuple[NodeEvent, ...] = ()

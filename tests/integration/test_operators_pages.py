@@ -24,8 +24,9 @@ from tests.integration.caller import Caller
 from tests.support.waiting import eventually
 
 WIRE, MIGRATING, KEYS = ROOT / "docs/reference/wire.md", ROOT / "docs/migrating.md", ROOT / "lua/README.md"
+RECOVER = ROOT / "docs/howto/recover-redis.md"
 CLI = shutil.which("redis-cli") or str(find_redis().path.with_name("redis-cli"))
-DOES_SOMETHING = re.compile(r"RPUSH|XGROUP|XREADGROUP|curl")
+DOES_SOMETHING = re.compile(r"RPUSH|XGROUP|XREADGROUP|curl|recover")
 ERROR = re.compile(r"(?!BUSYGROUP)[A-Z]{3,} [a-zA-Z]|Could not connect")
 
 pytestmark = pytest.mark.skipif(not Path(CLI).exists(), reason="there is no redis-cli on this machine")
@@ -71,6 +72,8 @@ class Terminal:
                 "PATH": os.pathsep.join(places),
                 "REDISCLI_AUTH": server.password or "",
                 "POINTSMAN_API_URL": self._url,
+                "REDIS_URL": caller.system.redis.url,
+                "DATABASE_URL": caller.system.postgres.dsn,
             }
         )
 
@@ -138,3 +141,20 @@ async def test_every_command_on_the_page_about_migrating_does_what_it_says(calle
             await terminal.type(command)
     await caller.command("run_123", "cancel")
     await caller.ended("run_123")
+
+
+async def test_every_command_on_the_page_about_losing_redis_does_what_it_says(
+    caller: Caller, terminal: Terminal
+) -> None:
+    # Given a run whose task somebody has in hand
+    run_id = await caller.start({"name": "out", "nodes": [{"id": "a", "type": "in_hand"}], "edges": []})
+    (task,) = await caller.take("in_hand")
+    # When the commands of the page are typed, of which the last rebuilds every open run
+    shown = list(commands(RECOVER))
+    assert len(shown) == 3
+    for command in shown:
+        await terminal.type(command)
+    # Then the task is out once more, and the result of whoever had it counts
+    assert [again["attempt"] for again in await caller.take("in_hand")] == [2]
+    await caller.complete(task, 1)
+    assert await caller.completed(run_id) == {"a": 1}
