@@ -74,9 +74,7 @@ async def cancel(run_id: RunPath, request: Request, services: Api) -> Response:
     return await _command(services, request, run_id, Cancel)
 
 
-@router.post(
-    "/{run_id}/repair", summary="Rebuild a run from its journal", **_told("Rebuilt, and going on.")
-)
+@router.post("/{run_id}/repair", summary="Rebuild a run from its journal", **_told("Rebuilt, and going on."))
 async def repair(run_id: RunPath, request: Request, services: Api) -> Response:
     """For a run that is stuck: what Redis has of it gives way to what the journal has.
 

@@ -10,6 +10,7 @@ from orchestrator_api.deps import Services
 from orchestrator_api.edit_limits import EditLimits
 from orchestrator_api.ids import new_run_id
 from orchestrator_api.reading import found
+from orchestrator_api.room import must_have_room
 from orchestrator_api.runs import started
 from pointsman.base.errors import Problem, RequestRefused
 from pointsman.base.ids import Digest, RunId, TokenId
@@ -61,11 +62,14 @@ async def fork_run(services: Services, origin: Origin, order: ForkOrder) -> RunR
         order: How.
 
     Raises:
-        RequestRefused: API012, there is another run of that id; API006, another input where work is kept.
+        RequestRefused: API012, there is another run of that id; API006, another input where work is kept; API083.
+        ServerUnavailable: Redis is away, being recovered, or nearly full.
         EditRefused: The operations cannot be carried out, or what is kept would not have happened with them.
         InvalidDefinition: What they lead to does not compile.
         Also as `Starting.first` does.
     """
+    await services.live.partition.admit()
+    await must_have_room(services, order.by)
     chosen = await _chosen(services, origin, order)
     run = await _new_run(services, origin, order, chosen)
     first = await starting(services).first(run.head(), chosen.compiled)

@@ -6,8 +6,12 @@ from typing import Any
 
 import msgspec
 
+from pointsman.base.ids import RunId
+from pointsman.protocol.output import Output
+from pointsman.protocol.signal import Completed
 from pointsman.protocol.task import Task, decode_task
 from tests.api.room import Room
+from tests.support.driven import token
 
 CHAIN = {
     "name": "chain",
@@ -220,3 +224,40 @@ async def test_a_fork_in_the_middle_of_a_pass_keeps_the_rest_of_the_pass(room: R
     assert run["nodes"]["draft"]["output"] == {"draft": 2}
     await room.complete(told["run_id"], "score[2]:score", {"again": True})
     assert (await room.run(told["run_id"]))["nodes"]["draft"]["frame"] == "score[3]"
+
+
+async def test_a_large_output_is_kept_by_reference(room: Room) -> None:
+    # Given a run with an output that lives in the blob store, which a condition reads
+    branch = [{"from": "a", "to": "b", "when": "output.ok"}, {"from": "b", "to": "c"}]
+    await room.start({**CHAIN, "edges": branch}, run_id="run_1")
+    large = Output(ref=await room.services.blobs.put(b'{"ok":true,"text":"' + b"x" * 50_000 + b'"}'))
+    await room.take(Completed(RunId("run_1"), token("a"), 1, large))
+    change = await room.complete("run_1", "b")
+    await room.journal("run_1", change.seq)
+    # When it is forked behind that
+    told = (await room.post("/runs/run_1/fork", {"from_node": "b"})).json()
+    # Then the fork has the reference, took the branch, and its event does not repeat what is behind it
+    run = await room.run(told["run_id"])
+    assert run["nodes"]["a"]["output"] == {"$ref": large.ref}
+    assert statuses(run) == {"a": "completed", "b": "dispatched", "c": "waiting"}
+    (event,) = await room.services.records.journal.events(RunId(told["run_id"]), 0, 10)
+    assert len(event.body) < 5_000
+
+
+async def test_a_fork_of_an_edited_run_has_the_plan_of_its_event(room: Room) -> None:
+    # Given a run that was edited after its first node, and has ended
+    await room.start(CHAIN, run_id="run_1")
+    await room.complete("run_1", "a", {"did": "a"})
+    operations = [{"op": "add", "path": "/nodes/c/config", "value": {"edited": True}}]
+    await room.post("/runs/run_1/patch", {"operations": operations})
+    await room.complete("run_1", "b")
+    change = await room.complete("run_1", "c")
+    await room.journal("run_1", change.seq)
+    # When it is forked before the edit, and after it
+    for name, cut in (("before", {"seq": 2}), ("after", {"from_node": "b"})):
+        answered = await room.post("/runs/run_1/fork", {**cut, "run_id": name})
+        assert answered.status_code == 201, answered.text
+    # Then each has the definition of its event
+    nodes = [(await room.get(f"/runs/{name}/definition")).json()["nodes"][2] for name in ("before", "after")]
+    assert [node.get("config") for node in nodes] == [None, {"edited": True}]
+    assert [(await room.run(name))["revision"] for name in ("before", "after")] == [1, 1]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointsman.base.ids import FrameId, NodeId, TimerId, TokenId
+from pointsman.base.ids import FrameId, NodeId, RunId, TimerId, TokenId
 from pointsman.ports.run_store import Link
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.note import Note
-from pointsman.protocol.signal import Cancel, Completed, Continue, Failed, Pause, Signal, TimerFired, WorkerLost
-from pointsman.protocol.state import Frame, Result
+from pointsman.protocol.output import inline
+from pointsman.protocol.signal import Cancel, Completed, Continue, Failed, Pause, Resume, Signal, TimerFired, WorkerLost
+from pointsman.protocol.state import Fork, Frame, Result
 from tests.conformance.worlds import World
 from tests.support.stories import PLAN_BODY, START, Story, dispatched
 
@@ -173,3 +174,26 @@ async def test_a_run_and_its_history_are_recalled_together(world: World) -> None
     assert recalled.run == told.story.snapshot
     assert [(record.seq, record.token) for record in recalled.history] == [(seq, ":a")]
     assert missing is None
+
+
+async def test_a_fork_begins_with_the_history_that_it_kept(world: World) -> None:
+    # Given the first transition of a fork, with history of another run: retries of a token, a pass, a command
+    run, a = RunId("run_1"), TokenId(":a")
+    ended = EndedPass(FrameId("loop[2]"), (Note("pass_ended", NodeId("loop"), FrameId("loop[2]"), "break"),))
+    kept = (
+        HistoryRecord(-4, START, a, Failed(run, a, 1, "boom", retried=True)),
+        HistoryRecord(-3, START, a, TimerFired(run, TimerId("retry::a"), -4)),
+        HistoryRecord(-2, START, a, Completed(run, a, 2)),
+        HistoryRecord(-1, START, TokenId(":loop"), ended),
+        HistoryRecord(0, START, None, Resume(run, reason="forked")),
+    )
+    forked = Fork(RunId("run_0"), 7, (TokenId(":b"),), {TokenId(":b"): inline([1])}, "why", "ann")
+    told = Told(world)
+    told.story = Story("run_1", "b", begins={"kept": kept, "ended": {a: RESULT}}, forked=forked)
+    # When it is started, and goes on
+    await told.begin()
+    await told.takes(Completed(run, TokenId(":b"), 1), closed=(":b",))
+    # Then the run says what it was forked from, and its own history follows what was kept
+    records = await told.records()
+    assert (await world.store.load([run]))[run].head.forked == forked
+    assert records == [*kept, HistoryRecord(2, records[-1].at, TokenId(":b"), Completed(run, TokenId(":b"), 1))]

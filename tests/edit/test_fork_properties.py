@@ -17,7 +17,7 @@ from tests.support.definitions import definitions
 from tests.support.driven import cel
 from tests.support.edited import EditedRun
 from tests.support.forked import ForkedRun, events_of, forked, stand
-from tests.support.happenings import answer, drive
+from tests.support.happenings import advance_by, answer, drive
 from tests.support.random_edits import begun
 
 CEL = cel()
@@ -29,15 +29,17 @@ def some_way_on(data: st.DataObject, *, failing: int) -> EditedRun:
     """A run of any plan, anywhere on its way, its end included."""
     document = data.draw(definitions(CEL, nodes=7, depth=2), label="document")
     order = Random(data.draw(SEEDS, label="order"))
-    run = begun(document, data.draw(st.integers(0, 12), label="progress"), order, failing=failing)
+    upset = data.draw(st.sampled_from([0, 20]), label="upset")
+    run = begun(document, data.draw(st.integers(0, 12), label="progress"), order, failing=failing, upset=upset)
     if data.draw(st.booleans(), label="to its end"):
         drive(run, order, failing=failing)
     return run
 
 
 def until(run: EditedRun, seq: int) -> EditedRun:
-    """The run as it was after one of its events: the same happened to it."""
-    earlier = EditedRun(run.program.plan)
+    """The run as it was after one of its events: the same happened to it. One that was paused then goes on."""
+    plan = run.program.plan
+    earlier = ForkedRun(run.first, plan, run.first.at) if isinstance(run, ForkedRun) else EditedRun(plan)
     for change in events_of(run, seq)[1:]:
         match change.signal:
             case TimerFired(timer=timer):
@@ -47,6 +49,8 @@ def until(run: EditedRun, seq: int) -> EditedRun:
             case signal:
                 assert signal is not None
                 earlier.take(signal)
+    if earlier.status == "PAUSED":
+        earlier.resume()
     return earlier
 
 
@@ -97,6 +101,7 @@ def test_a_fork_from_any_node_keeps_the_rest_and_reaches_its_end(data: st.DataOb
     # Given a run, and a node that it has activated
     run = some_way_on(data, failing=10)
     activated = [token for found in activations(run.program.plan, events_of(run)).values() for token in found]
+    assume(activated)
     origin = data.draw(st.sampled_from(sorted(activated)), label="activation")
     # When it is forked from there
     fork = attempted(run, origin)
@@ -115,3 +120,28 @@ def test_a_fork_from_any_node_keeps_the_rest_and_reaches_its_end(data: st.DataOb
     order = Random(data.draw(SEEDS, label="onwards"))
     drive(fork, order)
     assert fork.snapshot.is_final or set(fork.open.values()) == {"parked"}
+
+
+@given(st.data())
+@MANY
+def test_a_fork_takes_edits_and_forks_as_any_run_does(data: st.DataObject) -> None:
+    # Given a fork of a run, some way on
+    run = some_way_on(data, failing=10)
+    activated = [token for found in activations(run.program.plan, events_of(run)).values() for token in found]
+    assume(activated)
+    fork = attempted(run, data.draw(st.sampled_from(sorted(activated)), label="activation"))
+    assume(fork is not None)
+    assert fork is not None
+    order = Random(data.draw(SEEDS, label="onwards"))
+    advance_by(fork, data.draw(st.integers(0, 4), label="progress"), order, failing=10)
+    # When it is weighed against the plan it has, its whole past stepped again
+    if not fork.snapshot.is_final:
+        change = fork.weigh(fork.program.plan)
+        # Then nothing of it would be otherwise
+        assert (change.opened, change.closed, change.ended, change.joined) == ({}, (), {}, {})
+    # And when it is forked where it stands
+    seq = data.draw(st.integers(1, len(fork.events)), label="seq")
+    assume(not until(fork, seq).snapshot.is_final)
+    again = forked(fork, seq)
+    # Then that one stands there
+    assert stand(again) == stand(until(fork, seq))

@@ -10,7 +10,7 @@ from pointsman.plan import Plan, encode_plan, plan_digest
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.transition import Patch, Sealed, Transition, seal
 from pointsman.step import Program, advance
-from pointsman.step.kept import passes_of, read_history, record_of, replaced_by
+from pointsman.step.kept import keep, read_history
 from tests.support.driven import RUN, Run, cel
 
 
@@ -49,13 +49,5 @@ class EditedRun(Run):
         return sealed.transition
 
     def _write(self, sealed: Sealed) -> None:
-        change = sealed.transition
-        for token in replaced_by(change):
-            self._history.pop(token, None)
-        self._history.update(passes_of(change))
-        record = record_of(change)
-        if record is not None:
-            field, line = record
-            before = self._history.get(field)
-            self._history[field] = line if before is None else before + b"\n" + line
+        keep(self._history, sealed.transition)
         super()._write(sealed)

@@ -24,6 +24,7 @@ class ForkedRun(EditedRun):
 
     def __init__(self, first: Transition, plan: Plan, now: int) -> None:
         self._history = {}
+        self.first = first
         self.program = Program(plan, cel())
         self.now = now
         self.held = Held()
