@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonpatch import make_patch
 
 from pointsman.base.errors import EditRefused
-from pointsman.base.ids import FrameId, TokenId
+from pointsman.base.ids import FrameId, TokenId, split_token
 from pointsman.definition import Document, apply_patch
 from pointsman.definition.merge_patch import is_same
 from pointsman.edit import OnRunning, Replay
@@ -75,11 +75,19 @@ def is_taken(run: EditedRun, plan: Plan, on_running: OnRunning) -> bool:
     return True
 
 
+def outcomes(run: EditedRun) -> dict[str, tuple[str, object]]:
+    """How each activation ended, and with what."""
+    return {name: (how.status, how.output) for name, how in run.snapshot.results.items()}
+
+
 def facts(run: EditedRun) -> dict[str, tuple[str, object]]:
     """What workers brought: no edit changes it. What control nodes pass on follows the plan."""
     tasks = {node.id for node in run.program.plan.nodes if node.kind == "task"}
-    brought = {name: how for name, how in run.snapshot.results.items() if how.status in ("completed", "failed")}
-    return {name: (how.status, how.output) for name, how in brought.items() if name.partition(":")[2] in tasks}
+    return {
+        name: how
+        for name, how in outcomes(run).items()
+        if how[0] in ("completed", "failed") and split_token(TokenId(name))[1] in tasks
+    }
 
 
 def everything(run: EditedRun) -> tuple[object, ...]:
@@ -100,7 +108,9 @@ def test_a_run_that_took_an_edit_reaches_its_end(data: st.DataObject) -> None:
         if run.snapshot.is_final or not is_taken(run, edited.plan, on_running):
             continue
         taken += 1
-        assert run.snapshot.is_final or facts(run).items() >= brought.items(), "an edit changed what had been brought"
+        assert run.snapshot.is_final or outcomes(run).items() >= brought.items(), (
+            "an edit changed what had been brought"
+        )
         advance_by(run, 2, order, failing=10, upset=10)
     assume(taken)
     event(f"taken: {taken}")
