@@ -82,7 +82,7 @@ def _dispatched_otherwise(
         if state is None and split_token(token)[0]:
             return None  # it ended in a pass that is open: passes opened later take the edit
         return _objection("EDT024", token, _how_it_differs(activation, again, is_running=state is not None))
-    if again.at > activation.at and again.when > _began(run, token):
+    if again.at > activation.at and again.since > _began(run, token):
         return _objection("EDT025", token, "would have been dispatched later than it was")
     return None
 

@@ -42,8 +42,8 @@ class Activation(msgspec.Struct, frozen=True):
 
     at: int
     """How many records had been replayed."""
-    when: Millis
-    """When the last of them came."""
+    since: Millis
+    """When it was activated: while the run is paused, a task waits from then on."""
     type: str
     config: bytes
     origin: tuple[str | None, bytes, str | None]
@@ -66,7 +66,8 @@ class Replayed:
                 task = decode_task(dispatch.body)
                 config = msgspec.json.encode(task.config, order="sorted")
                 origin = (task.from_node, bytes(task.payload), task.payload_ref)
-                self.activations[dispatch.token] = Activation(at, change.at, task.type, config, origin)
+                since = self.state.tokens[dispatch.token].activated_at
+                self.activations[dispatch.token] = Activation(at, since, task.type, config, origin)
 
     def forget_passes(self, ended: EndedPass) -> None:
         """Forget what was dispatched in passes up to one that ended: its record tells what came of them, not that."""

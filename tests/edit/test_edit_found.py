@@ -56,6 +56,20 @@ def test_an_edit_that_lets_a_task_begin_sooner_than_it_did_can_be_taken_back() -
     assert retaken(run, plan(*parts)) == stands
 
 
+def test_a_task_that_was_held_back_by_a_pause_began_when_it_was_activated() -> None:
+    # Given a task that was activated while its run was paused, and went out when that went on
+    parts = (task("first"), task("second"), task("n"), "first->n")
+    run = EditedRun(plan(*parts, edge("second->n", "output.x > 0")))
+    run.complete("first", {"x": 0})
+    for happens in (run.pause, lambda: run.complete("second", {"x": 0}), run.resume):
+        run.now += 1
+        happens()
+    stands = run.open, run.ended
+    # When an edit lets it begin before the pause, and is taken back
+    # Then that is no other beginning
+    assert retaken(run, plan(*parts)) == stands
+
+
 def test_a_task_that_would_have_begun_later_than_it_did_refuses_the_edit() -> None:
     # Given a task that is running, and another that has ended since
     parts = (task("first"), task("second"), task("n"), "first->n")
