@@ -51,9 +51,11 @@ async def test_postgres_killed_under_load_delays_the_record_and_loses_nothing(ca
         return all([await caller.redis.hexists(f"run:{run}", "ended_at") for run in runs])
 
     await eventually(all_ended, timeout=20)
-    # And a caller is told that nothing can be accepted
-    refused = await caller.client.post("/api/v1/runs", json={"definition": chain()})
-    assert (refused.status_code, refused.json()["code"][:3]) == (503, "SRV")
+    # And callers are told that nothing can be accepted, started or commanded, and when to ask again
+    for path, body in (("", {"definition": chain()}), (f"/{runs[0]}/pause", None), (f"/{runs[0]}/cancel", None)):
+        refused = await caller.client.post(f"/api/v1/runs{path}", json=body)
+        told = (refused.status_code, refused.json()["code"][:3], refused.headers["Retry-After"])
+        assert told == (503, "SRV", "1")
     # And when it is back, all of it is written down
     await asyncio.to_thread(system.postgres.start)
     await all_complete(caller, runs, {"b": {"pass": 20}})
