@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from redis.asyncio import Redis
 
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest
 from tests.support.stories import PLAN, PLAN_BODY, Story
 
@@ -36,6 +38,8 @@ async def test_no_plan_is_stored_where_state_was_lost(store: RedisRunStore, oper
     # Given a lost epoch
     await operator.delete("epoch")
     # When a plan is stored
-    await store.put_plan(OTHER, b"{}")
-    # Then it is not there
+    with pytest.raises(ServerUnavailable) as refused:
+        await store.put_plan(OTHER, b"{}")
+    # Then it is refused, and not there
+    assert refused.value.code == "SRV061"
     assert await store.plan(OTHER) is None

@@ -29,6 +29,7 @@ LEGAL = f"""
         VALUES ('run_1', 2, 1, 1, '', '', '[]', '{DIGEST}', '{DIGEST}', '{DIGEST}');
     INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail)
         VALUES ('unreadable', 'run_1', 1, 1, 'tip', '', '');
+    INSERT INTO openings (epoch, server, began_at, reason) VALUES (1, 'process', 1, 'state_lost');
     INSERT INTO patch_audit (run_id, by, description, operations, code, problems)
         VALUES ('run_1', '', '', '[]', 'EDT001', '[]');
     INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}');
@@ -142,6 +143,10 @@ ILLEGAL = {
         "SELECT kind, run_id, epoch, seq, tip, body, detail FROM journal_alarms"
     ),
     "journal_alarms_have_a_known_kind": "UPDATE journal_alarms SET kind = 'odd'",
+    "openings_pkey": "INSERT INTO openings SELECT * FROM openings",
+    "openings_have_an_epoch": "UPDATE openings SET epoch = 0",
+    "openings_begin_before_they_are_done": "UPDATE openings SET opened_at = 0",
+    "openings_count_from_zero": "UPDATE openings SET dropped = -1",
     "patches_pkey": (
         "INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, "
         "plan) SELECT run_id, revision, seq, at, by, description, operations, base_definition, definition, plan "
