@@ -91,7 +91,8 @@ async def _many_clients(stack: Stack) -> dict[str, float]:
             answered = await client.post("/api/v1/runs", json=body)
             answers.append((answered.status_code, (nanoseconds() - began) / 1e6))
 
-    limits = httpx.Limits(max_connections=CLIENTS)
+    # A connection each time: one that is kept may be hung up on just when it is used again.
+    limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{stack.port}", timeout=60, limits=limits) as client:
         await asyncio.gather(*(keep_sending(client) for _ in range(CLIENTS)))
     taken = [ms for status, ms in answers if status == 201]

@@ -98,9 +98,9 @@ def test_what_waits_goes_out_in_one_order_however_the_store_hands_it_over() -> N
 @settings(max_examples=60, deadline=None)
 def test_the_outcome_is_the_same_wherever_a_transition_stops(data: st.DataObject) -> None:
     # Given a random plan with loops, most of them of control nodes, run twice
-    document = data.draw(definitions(cel(), nodes=8, passes=7, failures=False))
+    document = data.draw(definitions(cel(), nodes=8, passes=4, failures=False))
     for node in document["nodes"]:
-        if data.draw(st.booleans()) and "config" not in node:
+        if node["type"] == "function" and data.draw(st.integers(0, 4)):
             node["type"] = "loop" if "loop" in node else "parallel"
     made_of = compile_source(document, cel())[1].plan
     given_input = {"x": data.draw(st.sampled_from(VALUES))}
