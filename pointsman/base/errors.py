@@ -4,6 +4,7 @@ PointsmanError                 carries `code`, `retryable`, and a message that s
 │                              true instead, what happened as a result and what to do
 ├── InvalidDefinition          DEF/CMP: a definition has problems; all of them are in `.problems`
 ├── ExpressionError            CEL: an expression does not compile, or cannot be evaluated
+│   └── OutputLost             SRV: what is to be read is in the blob store no more (`pointsman.step`)
 ├── SettingsError              CFG: a setting is wrong, or two do not fit
 ├── ServerUnavailable          SRV: Redis or Postgres cannot be used (retryable)
 │   └── PortTaken              somebody else listens where an embedded server was to (`pointsman.embedded`)

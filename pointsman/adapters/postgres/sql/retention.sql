@@ -55,12 +55,16 @@ WHERE (scope, key) IN (
 );
 
 -- name: needed_blobs
--- The input of a run that has no event yet is named by its row alone.
+-- The input of a run that has no event yet is named by its row alone, a result that was set aside by its signal.
 SELECT digest FROM blob_references WHERE digest = ANY ($1::text[]) AND (released_at IS NULL OR released_at >= $2)
 UNION
 SELECT substr(input_ref, 8) FROM runs WHERE status = 'QUEUED' AND input_ref = ANY (
     SELECT 'blob://' || digest FROM unnest($1::text[]) AS asked (digest)
-);
+)
+UNION
+SELECT asked.digest FROM unnest($1::text[]) AS asked (digest), dead_letters AS l
+WHERE l.kind = 'rejected' AND l.status = 'open'
+    AND position(convert_to('blob://' || asked.digest, 'UTF8') IN l.signal) > 0;
 
 -- name: forget_blob_references
 DELETE FROM blob_references WHERE digest = ANY ($1::text[]) AND released_at IS NOT NULL;
