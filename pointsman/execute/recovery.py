@@ -22,7 +22,7 @@ from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.event_source import EventSource
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.journal_writer import JournalWriter
-from pointsman.ports.recovery import Fence, JournalledRun, Opening, OpenRuns, Rebuilt, RecoveryStore
+from pointsman.ports.recovery import Fence, JournalledRun, Opening, OpenRuns, Place, Rebuilt, RecoveryStore
 from pointsman.ports.run_index import OLDEST
 from pointsman.protocol.state import RunStatus
 from pointsman.protocol.transition import decode_event, seal
@@ -104,13 +104,15 @@ class Recovery:
         fence, newest = await self._store.look(), await self._record.newest()
         now = await self._store.now()
         epoch, reason = _next_epoch(fence, newest, now), _reason(fence, newest)
+        # Where the journal is the older of the two, since Postgres came back from a backup, the store is right.
+        ahead_is_kept = bool(fence.epoch) and (newest is None or newest.epoch <= fence.epoch)
         opening = Opening(epoch, fence.server, now, None, reason, 0, 0, 0, 0)
         await self._store.close(epoch)
         self._kept.clear()
         opening = await self._tell(opening)
         await write_down()
         async for runs in self._pages():
-            lost = runs if reason == ASKED_FOR else await self._lost(runs)
+            lost = runs if reason == ASKED_FOR else await self._lost(runs, ahead_is_kept=ahead_is_kept)
             opening = opening._replace(checked=opening.checked + len(runs))
             for few in _in_batches(lost):
                 await beat()
@@ -143,10 +145,10 @@ class Recovery:
                 yield runs
                 after = runs[-1].cursor
 
-    async def _lost(self, runs: Sequence[JournalledRun]) -> list[JournalledRun]:
+    async def _lost(self, runs: Sequence[JournalledRun], *, ahead_is_kept: bool) -> list[JournalledRun]:
         """Those that the store does not have as the journal has them, which by now has all that the store knew."""
         places = await self._store.places([run.run_id for run in runs])
-        return [run for run in runs if run.run_id not in places or places[run.run_id].tip != run.tip]
+        return [run for run in runs if not _is_kept(run, places.get(run.run_id), ahead_is_kept=ahead_is_kept)]
 
     async def _rebuilt(self, runs: Sequence[JournalledRun], epoch: int) -> list[Rebuilt]:
         """Runs as they go on in this epoch. One that cannot be rebuilt keeps no other from it."""
@@ -211,6 +213,10 @@ def past_of(rows: Sequence[JournalEvent]) -> Past:
             log.error("journal_has_a_gap", run_id=row.run_id, epoch=row.epoch, seq=row.seq)
             break
     return past
+
+
+def _is_kept(run: JournalledRun, place: Place | None, *, ahead_is_kept: bool) -> bool:
+    return place is not None and (place.tip == run.tip or (ahead_is_kept and place.seq > run.seq))
 
 
 def _in_batches(runs: Sequence[JournalledRun]) -> list[list[JournalledRun]]:

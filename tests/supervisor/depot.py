@@ -156,11 +156,15 @@ class Depot:
 
     def fence(self) -> Fence:
         """The fence as one supervisor sees it."""
+        return Fence(self.recovery())
+
+    def recovery(self) -> Recovery:
+        """What opens the fence."""
         blobs, crasher = open_blobs("memory://"), Crasher()
         told = Progress(Health(), self.metrics)
         record, documents = PostgresOpenRuns(self.pool), Documents(self.pool)
         store = RedisRecovery(self.partition)
-        return Fence(Recovery(store, record, documents, blobs, crasher, inline_limit=32_768, told=told))
+        return Recovery(store, record, documents, blobs, crasher, inline_limit=32_768, told=told)
 
     def writing(self, drain: asyncio.Event, source: RedisEventSource, **settings: Any) -> Journal:
         """The journal of one supervisor."""
