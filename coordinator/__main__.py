@@ -73,7 +73,7 @@ async def _known_runs(settings: Settings) -> AsyncIterator[KnownRuns]:
     try:
         yield KnownRuns(Runs(pool))
     finally:
-        await pool.close()
+        pool.terminate()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 STEADY_S: Final = 1.0
 """A loop that has run this long counts as working again."""
+CANCEL_AGAIN_S: Final = 0.2
+"""How long a loop that is cancelled may clean up before it is cancelled again."""
 
 Loop = Callable[[], Awaitable[None]]
 """Works until the service drains, then returns. Called again after it failed."""
@@ -85,10 +87,8 @@ class Service:
             self.health.unready("service", "it is stopping")
             await asyncio.wait(tasks, timeout=self.settings.grace_period_ms / 1000)
         finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-        unfinished = [task.get_name() for task, end in zip(tasks, ends, strict=True) if end is not None]
+            await _end(tasks)
+        unfinished = [task.get_name() for task in tasks if task.cancelled() or task.exception() is not None]
         if unfinished:
             log.warning("drain_cut_short", loops=unfinished)
             return Exit.CUT_SHORT
@@ -140,6 +140,19 @@ class Service:
         for number in obeyed:
             event_loop.add_signal_handler(number, stop)
         return forget
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: a query that is cancelled gives its connection back first, and a pool takes that only when
+    Postgres has answered. One that hangs would keep the process for as long.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_S)
 
 
 def backoff(failures: int) -> float:

@@ -76,6 +76,18 @@ async def test_what_does_not_end_in_time_is_cut_short(service: Service) -> None:
     assert await stopped(service, {"fine": Ticking(service).run, "slow": never_ends}) is Exit.CUT_SHORT
 
 
+async def test_a_loop_that_waits_for_a_server_as_it_is_cancelled_ends_all_the_same(service: Service) -> None:
+    # Given a loop that cleans up after itself, for which it needs a server that does not answer
+    async def clinging() -> None:
+        try:
+            await never_ends()
+        finally:
+            await never_ends()
+
+    # When the process is told to stop, then it does
+    assert await stopped(service, {"clinging": clinging}) == Exit.CUT_SHORT
+
+
 async def test_a_second_signal_ends_the_loops_at_once() -> None:
     # Given a service with all the time in the world to drain
     service = Service(Settings(grace_period_ms=86_400_000))
