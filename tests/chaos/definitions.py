@@ -112,6 +112,18 @@ def loop(draft: Draft) -> Ends:
     return first, last
 
 
+def nested(draft: Draft) -> Ends:
+    """A loop around another piece, which may be a loop itself."""
+    told = {"pass": "${loop.iteration}"}
+    first = draft.task(gives=told)
+    begin, end = draft.chance.choice((retried, nap, fan_out, branch, loop, handled))(draft)
+    again = {"condition": "output.pass < 2", "max_iterations": 2, "loop_back_to": first}
+    last = draft.task(gives=told, loop=again)
+    draft.link(first, begin)
+    draft.link(end, last)
+    return first, last
+
+
 def large(draft: Draft) -> Ends:
     """A task whose output goes to the blob store, and one that is handed it."""
     first, last = draft.task(pads=LARGE), draft.task()
@@ -138,6 +150,7 @@ PIECES: Final[tuple[Callable[[Draft], Ends], ...]] = (
     fan_out,
     branch,
     loop,
+    nested,
     handled,
     large,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,8 @@ from tests.chaos.campaign import play
 from tests.chaos.chaos_system import ChaosSystem
 from tests.chaos.report import failure, summary
 from tests.chaos.rounds import short_edits, short_everything
+from tests.chaos.schedule import SERVERS
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +43,18 @@ async def test_runs_go_through_every_fault_by_the_rules(system: ChaosSystem) -> 
     assert not outcome.violations, failure(outcome)
     assert summary([outcome])["runs_completed"] == 60
     assert outcome.faults.total() >= 10
+
+
+async def test_every_process_told_to_stop_ends_though_both_servers_hang(system: ChaosSystem) -> None:
+    # Given servers that take what they are sent, and answer nothing
+    for server in SERVERS:
+        system.send_to_server(server, signal.SIGSTOP)
+    try:
+        # When everybody is told to stop
+        for name in system.processes:
+            system.terminate(name)
+        # Then they do, without waiting for an answer
+        await eventually(lambda: not any(system.is_alive(name) for name in system.processes), timeout=60)
+    finally:
+        for server in SERVERS:
+            system.send_to_server(server, signal.SIGCONT)
