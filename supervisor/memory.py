@@ -17,7 +17,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S: Final = 1.0
 FULL: Final = 0.99
 """Share of the memory from which on Redis refuses what does not free any."""
-_WHO: Final = "memory"
+_WHO: Final = "redis_memory"
 
 
 class MemoryAlarm:
