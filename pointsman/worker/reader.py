@@ -12,6 +12,7 @@ import structlog
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import pack
 from pointsman.adapters.redis.partition import Partition
+from pointsman.service import pause
 from pointsman.worker.execution import Entry
 from pointsman.worker.slots import Slots
 
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 BLOCK_MS: Final = 1_000
 """How long one read waits. A drain waits for it too: Redis may have given tasks to a read that is broken off."""
 _PATIENCE_S: Final = 10.0
+_CLOSED_S: Final = 0.1
 
 
 class Reader:
@@ -58,6 +60,7 @@ class Reader:
         """
         self.stopped.clear()
         try:
+            await self._until_open()
             while not self._drain.is_set():
                 count = await self._slots.some()
                 if not self._drain.is_set():
@@ -71,6 +74,11 @@ class Reader:
     async def aclose(self) -> None:
         """Close its connection."""
         await self._connection.aclose()
+
+    async def _until_open(self) -> None:
+        """Wait while Redis is being recovered: of what stands on its streams some may have been done long ago."""
+        while not self._drain.is_set() and not await self._partition.rejoin():
+            await pause(self._drain, _CLOSED_S)
 
     async def _turn(self, count: int) -> None:
         entries = await self._read(count, self._last if self._is_cut_off else b">")

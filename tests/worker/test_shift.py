@@ -13,6 +13,7 @@ from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.service import Exit
 from pointsman.settings import WorkerSettings
 from pointsman.worker import NonRetryable, Retryable, Task, Worker
+from tests.support.servers import open_fence
 from tests.support.waiting import eventually
 from tests.worker.at_work import at_work
 from tests.worker.wire_tasks import Shelf, wire_task
@@ -244,6 +245,7 @@ async def test_a_worker_serves_again_after_redis_lost_everything(redis_db: str) 
 async def test_results_are_kept_while_redis_is_away(tmp_path: Path) -> None:
     gate = Gate()
     with EmbeddedRedis(tmp_path) as server:
+        open_fence(server.url)
         async with at_work(server.url, gated(gate), worker=QUICK) as work:
             for number in range(5):
                 await work.streams.give(run=f"run_{number}")
@@ -253,11 +255,36 @@ async def test_results_are_kept_while_redis_is_away(tmp_path: Path) -> None:
             gate.open.set()
             await eventually(lambda: "results" in work.service.health.reasons)
             server.start()
+            open_fence(server.url)
             # Then nothing is lost, and the worker takes new tasks
             assert await work.streams.results(5) == {f"run_{number}": "through" for number in range(5)}
             await work.streams.give(run="afterwards")
             assert len(await work.streams.results(6)) == 6
             await eventually(lambda: work.service.health.is_ready)
+
+
+async def test_nothing_is_taken_from_a_redis_that_came_back_until_it_is_opened(tmp_path: Path) -> None:
+    gate = Gate()
+    with EmbeddedRedis(tmp_path) as server:
+        open_fence(server.url)
+        async with at_work(server.url, gated(gate), worker=QUICK) as work:
+            # Given a task that the worker has begun, and a Redis that dies and is back with it and with another
+            await work.streams.give(run="begun")
+            await eventually(lambda: gate.inside == 1)
+            server.kill()
+            server.start()
+            await work.streams.redis.connection_pool.disconnect()
+            await work.streams.give(run="another")
+            # When the worker has noticed, and nobody has said yet that nothing is missing
+            await eventually(lambda: "read_function" in work.service.health.reasons)
+            await eventually(lambda: "read_function" not in work.service.health.reasons)
+            # Then it takes nothing
+            assert gate.inside == 1
+            # Until somebody has
+            open_fence(server.url)
+            await eventually(lambda: gate.inside == 2)
+            gate.open.set()
+            assert await work.streams.results(2) == {"begun": "through", "another": "through"}
 
 
 async def test_results_are_kept_while_redis_has_no_memory(redis_db: str) -> None:
