@@ -45,20 +45,28 @@ class Lease:
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+        self._keeping: asyncio.Task[None]
         self._is_failing = False
 
     def start(self) -> None:
         """Begin to renew. The worker is registered already."""
+        self._keeping = self._loop.create_task(self._keep())
         self._thread.start()
 
     async def stop(self) -> None:
-        """Renew no more."""
+        """Renew no more. Cancelled, it ends a renewal that Redis does not answer, too: nobody waits for that thread."""
         self._loop.call_soon_threadsafe(self._stopped.set)
-        await asyncio.to_thread(self._thread.join)
+        try:
+            await asyncio.to_thread(self._thread.join)
+        except asyncio.CancelledError:
+            with suppress(RuntimeError):  # it ended at this very moment
+                self._loop.call_soon_threadsafe(self._keeping.cancel)
+            raise
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._keep())
+            with suppress(asyncio.CancelledError):
+                self._loop.run_until_complete(self._keeping)
         finally:
             self._loop.close()
 
