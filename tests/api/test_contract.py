@@ -64,6 +64,11 @@ async def test_every_operation_keeps_to_its_description(database: str, redis_db:
 
 async def furnish(client: httpx.AsyncClient) -> None:
     """Make what `KNOWN` names."""
+
+    async def ready() -> bool:
+        return (await client.get("/readyz")).status_code == 200
+
+    await eventually(ready)
     await client.post("/api/v1/workflows", json=HELLO)
     await client.put("/api/v1/workflows/hello/tags/prod", json={"version": 1})
     for name in ("open", "paused", "over"):

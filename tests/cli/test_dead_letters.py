@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cli.conftest import Said
-from tests.cli.test_runs import Call, start
+from tests.cli.test_runs import WAITING, Call, start, started
 from tests.support.waiting import eventually_sync
 
 PARKED = {
@@ -66,3 +66,25 @@ def test_what_cannot_be_redriven_is_refused_with_the_reason(cli: Call) -> None:
     # And nothing is redriven of which nobody said what is meant
     assert cli("dlq", "redrive").code == 2
     assert cli("dlq", "list", "--since", "yesterday").code == 2
+
+
+def test_what_nobody_serves_is_told_with_the_run_and_among_the_types(cli: Call) -> None:
+    run = started(cli, WAITING)
+    assert "no worker serves tasks of type nobody" in cli("show", run).out
+    (line,) = [line for line in cli("types").out.splitlines() if line.startswith("nobody ")]
+    assert line.split()[-1] == "nobody"
+    assert [one["served"] for one in cli("types", "--json").json["types"] if one["type"] == "cli_test"] == [True]
+    assert cli("cancel", run).code == 0
+
+
+def test_a_run_is_rebuilt_from_its_journal_and_goes_on(cli: Call) -> None:
+    # Given a run that waits, and whose only task is out
+    run = started(cli, WAITING)
+    # When it is repaired
+    said = cli("repair", run, "--json")
+    assert (said.code, said.json["status"], said.json["changed"]) == (0, "RUNNING", True)
+    # Then its task is out once more, and no run is stuck
+    assert cli("show", run, "--json").json["nodes"]["wait_for_it"]["attempt"] == 2
+    assert cli("runs", "--stuck", "--json").json["runs"] == []
+    assert cli("cancel", run).code == 0
+    assert cli("repair", run).code == 5
