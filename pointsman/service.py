@@ -30,6 +30,8 @@ STEADY_S: Final = 1.0
 """A loop that has run this long counts as working again."""
 CANCEL_AGAIN_S: Final = 0.2
 """How long a loop that is cancelled may clean up before it is cancelled again."""
+COLLECTING: Final = (20_000, 20, 50)
+"""Allocations before the youngest objects are looked through, and how often that before older ones are."""
 
 Loop = Callable[[], Awaitable[None]]
 """Works until the service drains, then returns. Called again after it failed."""
@@ -73,8 +75,10 @@ class Service:
         async with health_server(self.health, self.metrics, self.settings.metrics_host, self._metrics_port):
             tasks = [asyncio.create_task(self._keep_running(name, loop), name=name) for name, loop in loops.items()]
             forget = self._obey_signals(tasks)
-            # What there is by now stays: looking through it again and again would hold everything up, 30 ms at a time.
+            # What there is by now stays, and what is kept later (programs, snapshots) is no garbage either: looking
+            # through it all again and again would hold everything up, 30 to 200 ms at a time.
             gc.freeze()
+            gc.set_threshold(*COLLECTING)
             log.info("service_started", loops=sorted(loops))
             try:
                 return await self._until_drained(tasks)

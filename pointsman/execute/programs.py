@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pointsman.base.errors import PointsmanError
 from pointsman.base.ids import Digest
@@ -12,6 +12,9 @@ from pointsman.plan import Plan, decode_plan
 from pointsman.protocol.state import RunHead
 from pointsman.protocol.version import must_know
 from pointsman.step import Program
+
+MOST_NODES: Final = 20_000
+"""Of all programs together; a node takes some 1.4 KB, and the collector looks at four objects of it."""
 
 
 class Plans(Protocol):
@@ -31,9 +34,10 @@ class PlanMissing(PointsmanError):
 class Programs:
     """The most recently used programs. An engine is pinned to a run by name, so several may be in use."""
 
-    def __init__(self, plans: Plans, size: int = 512) -> None:
+    def __init__(self, plans: Plans, most_nodes: int = MOST_NODES) -> None:
         self._plans = plans
-        self._size = size
+        self._most = most_nodes
+        self._nodes = 0
         self._known: OrderedDict[tuple[Digest, str], Program] = OrderedDict()
         self._engines: dict[str, Engine] = {}
 
@@ -65,10 +69,12 @@ class Programs:
         return Program(plan, self._engine(head.engine))
 
     def remember(self, key: tuple[Digest, str], program: Program) -> Program:
-        """Keep a program that was built here already."""
+        """Keep a program that was built here already, and let go of those used longest ago."""
+        before = self._known.pop(key, None)
         self._known[key] = program
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
+        self._nodes += len(program.sites) - (len(before.sites) if before is not None else 0)
+        while self._nodes > self._most and len(self._known) > 1:
+            self._nodes -= len(self._known.popitem(last=False)[1].sites)
         return program
 
     def _engine(self, pinned: str) -> Engine:
