@@ -62,10 +62,10 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
     done: Counter[str] = Counter()
     looks: list[dict[RunId, Kept]] = []
     faults = schedule(plan.seed, plan.seconds, plan.faults_per_s, plan.among, plan.kinds)
-    ended: list[str] = []
+    system.wrong.clear()
     async with _sources(system) as sources:
         load = Load(sources.client, plan.seed, plan.amount)
-        watching = asyncio.create_task(_watch(system, sources, looks, ended))
+        watching = asyncio.create_task(_watch(system, sources, looks))
         async with asyncio.TaskGroup() as group:
             group.create_task(load.start_all())
             group.create_task(load.edit_for(plan.seconds))
@@ -78,7 +78,7 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
         runs = await gathered(sources, load, looks)
         found = violations(runs)
         found += [Violation("Redis is empty in the end", OF_NO_RUN, wrong) for wrong in is_left_behind(last)]
-        found += [Violation("no process ends by itself", OF_NO_RUN, wrong) for wrong in ended]
+        found += [Violation("processes end when told to, and only then", OF_NO_RUN, wrong) for wrong in system.wrong]
         found += [
             Violation("every answer of the API is one that it foresaw", OF_NO_RUN, wrong) for wrong in load.failed
         ]
@@ -100,11 +100,11 @@ async def _sources(system: ChaosSystem) -> AsyncIterator[Sources]:
         pool.terminate()
 
 
-async def _watch(system: ChaosSystem, sources: Sources, looks: list[dict[RunId, Kept]], ended: list[str]) -> None:
+async def _watch(system: ChaosSystem, sources: Sources, looks: list[dict[RunId, Kept]]) -> None:
     """Keep what Redis holds now and then, if it is there, and start again what could not begin without its servers."""
     while True:
         await let_pass(LOOK_EVERY_S)
-        ended += system.bring_back()
+        system.bring_back()
         try:
             async with asyncio.timeout(5):
                 looks.append(kept_runs(await dump(sources.redis)))

@@ -37,6 +37,8 @@ class ChaosSystem(System):
         self.processes = (*MODULES, *more)
         self._ways = Ways()
         self._known: dict[tuple[str, str], Way] = {}
+        self.wrong: list[str] = []
+        """What no process should have done, of the round that is played."""
         self.struck: set[str] = set()
         """Processes that a fault has ended and will start again."""
 
@@ -59,20 +61,18 @@ class ChaosSystem(System):
         }
         super().start(name, **{**own, **settings})
 
-    def bring_back(self) -> list[str]:
+    def bring_back(self) -> None:
         """Start processes again that ended because a server was not there when they began, as whoever runs them would.
 
-        What ended for any other reason is what this returns.
+        To end for any other reason is wrong.
         """
-        found = []
         for name in self.processes:
             if name in self.struck or self.is_alive(name):
                 continue
             code = self.ended(name)
             if code != Exit.BAD_SERVER:
-                found.append(f"{name} ended by itself, with {code}")
+                self.wrong.append(f"{name} ended by itself, with {code}")
             self.start(name)
-        return found
 
     def terminate(self, name: str) -> None:
         """Ask a process to finish what it has begun, and do not wait for it."""

@@ -6,6 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,8 @@ from tests.chaos.load import Load
 from tests.chaos.record import Event, Kept, Line, Run
 
 OF_A_RUN: Final = frozenset({"run", "counter", "ir", "tokens", "context", "frames", "joins", "history"})
+
+_ASKED_AT_MOST: Final = 5
 
 _DUMP: Final = """
 local found, read = {}, {
@@ -142,8 +145,13 @@ async def _definitions(pool: Any, runs: Iterable[list[Event]]) -> dict[Digest, b
 
 
 async def _shown(client: httpx.AsyncClient, run: RunId) -> Mapping[str, Any]:
-    answered = await client.get(f"/api/v1/runs/{run}")
-    return dict(answered.json()) if answered.status_code == 200 else {}
+    """What the API shows of a run; an answer may have to be asked for again where the machine is busy."""
+    for _ in range(_ASKED_AT_MOST):
+        with suppress(httpx.HTTPError):
+            answered = await client.get(f"/api/v1/runs/{run}")
+            if answered.status_code == 200:
+                return dict(answered.json())
+    return {}
 
 
 def _by_run(members: Iterable[tuple[bytes, Any]]) -> dict[RunId, dict[bytes, Any]]:
