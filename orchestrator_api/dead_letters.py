@@ -26,7 +26,8 @@ LetterPath = Annotated[
     str, Path(pattern=LETTER_ID, description="The letter's id.", examples=["dl_01JB3R5D6X7Y8Z9A0B1C2D3E4F"])
 ]
 _CURSOR: Final = re.compile(r"(\d{1,19})-(dl_[0-9A-Z]{26})\Z")
-_TEXT: Final = r"^[^\x00]*$"
+NO_NUL: Final = r"^[^\x00]*$"
+"""What Postgres can compare with."""
 
 
 class LetterSummary(msgspec.Struct, frozen=True):
@@ -59,15 +60,15 @@ class LetterPage(msgspec.Struct, frozen=True):
 @router.get("", summary="List dead letters", responses={200: gives(LetterPage, "Dead letters, newest first.")})
 async def list_dead_letters(
     services: Api,
-    run: Annotated[str | None, Query(max_length=128, pattern=_TEXT, description="Only of this run.")] = None,
-    workflow: Annotated[str | None, Query(max_length=200, pattern=_TEXT, description="Only of this workflow.")] = None,
-    node: Annotated[str | None, Query(max_length=64, pattern=_TEXT, description="Only of nodes of this id.")] = None,
+    run: Annotated[str | None, Query(max_length=128, pattern=NO_NUL, description="Only of this run.")] = None,
+    workflow: Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Only of this workflow.")] = None,
+    node: Annotated[str | None, Query(max_length=64, pattern=NO_NUL, description="Only of nodes of this id.")] = None,
     type: Annotated[  # noqa: A002
-        str | None, Query(max_length=200, pattern=_TEXT, description="Only of nodes of this task type.")
+        str | None, Query(max_length=200, pattern=NO_NUL, description="Only of nodes of this task type.")
     ] = None,
     kind: Annotated[DeadLetterKind | None, Query(description="Only of this kind.")] = None,
     code: Annotated[
-        str | None, Query(max_length=200, pattern=_TEXT, description="Only with this error type or code.")
+        str | None, Query(max_length=200, pattern=NO_NUL, description="Only with this error type or code.")
     ] = None,
     status: Annotated[LetterStatus | None, Query(description="Only in this state.")] = None,
     since: Annotated[

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from orchestrator_api.answers import answer, gives, takes
 from orchestrator_api.bodies import JSON, Form, decoded, filled, read_body, read_optional, refusal
 from orchestrator_api.commands import CommandForm
-from orchestrator_api.dead_letters import LetterPath, found_letter
+from orchestrator_api.dead_letters import NO_NUL, LetterPath, found_letter
 from orchestrator_api.deps import Api, DeadLetter, Services
 from orchestrator_api.idempotency import NotConfirmed, once
 from orchestrator_api.letter_ends import Asked, Redriven, give_up, redrive
@@ -47,12 +47,12 @@ Asking = TypeVar("Asking", bound=RedriveForm)
 class LetterFilterForm(Form):
     """Which open dead letters are meant. At least one field is needed."""
 
-    run: str | None = Field(default=None, max_length=128)
-    workflow: str | None = Field(default=None, max_length=200)
-    node: str | None = Field(default=None, max_length=64)
-    type: str | None = Field(default=None, max_length=200)
+    run: str | None = Field(default=None, max_length=128, pattern=NO_NUL)
+    workflow: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
+    node: str | None = Field(default=None, max_length=64, pattern=NO_NUL)
+    type: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
     kind: DeadLetterKind | None = None
-    code: str | None = Field(default=None, max_length=200)
+    code: str | None = Field(default=None, max_length=200, pattern=NO_NUL)
     since: int | None = Field(default=None, ge=0, le=2**53)
 
 
