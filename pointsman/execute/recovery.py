@@ -112,6 +112,7 @@ class Recovery:
         opening = await self._tell(opening)
         await write_down()
         async for runs in self._pages():
+            await beat()
             lost = runs if reason == ASKED_FOR else await self._lost(runs, ahead_is_kept=ahead_is_kept)
             opening = opening._replace(checked=opening.checked + len(runs))
             for few in _in_batches(lost):
