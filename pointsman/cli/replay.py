@@ -86,7 +86,7 @@ def _events(api: Api, run: str) -> Iterator[dict[str, Any]]:
     while after is not None:
         page = api.get(run_path(run, "events"), after_seq=after, limit=_PAGE)
         yield from page["events"]
-        after = page["next"]
+        after = page["next_after_seq"]
 
 
 def _plan(api: Api, run: str, revision: int) -> Plan:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from tests.cli.conftest import POINTSMAN, Dev, clean_environment
 from tests.cli.test_runs import FAILING, GREETING, Call, start
+from tests.support.terminal import on_a_terminal
 from tests.support.waiting import eventually_sync
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def ended(cli: Call, definition: dict[str, Any], *arguments: str) -> str:
@@ -26,7 +31,9 @@ def test_a_fork_says_what_it_keeps_and_shows_where_it_comes_from(cli: Call) -> N
     assert said.out == f"{run}-2 does again anew of {run}; see it with: pointsman watch {run}-2\n"
     # And the new run, seen to its end, shows what was kept and where it comes from
     cli("watch", f"{run}-2")
-    told = [line[5:] for line in cli("replay", f"{run}-2").out.splitlines()]
+    replayed = cli("replay", f"{run}-2")
+    told = [line[5:] for line in replayed.out.splitlines()]
+    assert replayed.code == 0
     assert f"fork of {run} after event " in told[0]
     assert told[0].endswith("✔ greet (kept)  ▸ again  RUNNING")
     assert told[1].strip() == "greet completed, again dispatched"
@@ -51,6 +58,7 @@ def test_a_replay_tells_each_event_and_the_state_it_led_to(cli: Call) -> None:
     # When it is replayed as JSON
     said = cli("replay", run, "--json")
     # Then each event is a document with the state after it
+    assert said.code == 0
     steps = [json.loads(line) for line in said.out.splitlines()]
     assert [step["event"]["type"] for step in steps] == ["start", "completed", "failed", "timer", "completed"]
     assert [[node["status"] for node in step["state"]["nodes"].values()] for step in steps] == [
@@ -70,3 +78,15 @@ def test_a_replay_tells_each_event_and_the_state_it_led_to(cli: Call) -> None:
 def test_a_fork_begins_at_a_node_or_an_event_and_not_at_both(cli: Call) -> None:
     said = cli("fork", "run-1", "--from-node", "a", "--seq", "1")
     assert (said.code, "give either --from-node or --seq" in said.err) == (2, True)
+
+
+def test_a_replay_draws_the_graph_after_each_event_on_a_terminal(cli: Call, dev: Dev) -> None:
+    # Given a run that has ended, and a terminal whose keyboard nobody is at
+    run = ended(cli, GREETING, "--input", '{"name": "Ann"}')
+    command = " ".join([*POINTSMAN, "replay", run, "--api-url", dev.facts.api_url, "</dev/null"])
+    # When it is replayed there
+    screen = on_a_terminal(["sh", "-c", command], clean_environment())
+    # Then the graph is drawn five times, and the nodes come to their ends
+    plain = CONTROL.sub("", screen.text)
+    assert (screen.code, plain.count("greet\r\n")) == (0, 5)
+    assert [plain.count(f"{glyph} again") for glyph in "○●↻✔"] == [1, 2, 2, 2]
