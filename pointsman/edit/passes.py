@@ -59,10 +59,10 @@ def _discard(draft: Draft, region: Region, frame: FrameId) -> None:
         draft.end_frame(inner)
     for token in [name for name, _ in draft.tokens() if name.startswith((f"{frame}:", f"{frame}/"))]:
         draft.close_token(token)
-    inner = f"{frame}/"
-    for token in [name for name in (*draft.run.results, *draft.ended) if name.startswith(inner)]:
+    within = f"{frame}/"
+    for token in [name for name in (*draft.run.results, *draft.ended) if name.startswith(within)]:
         draft.forget(token)
-    for token in [name for name in (*draft.run.joins, *draft.joined) if name.startswith(inner)]:
+    for token in [name for name in (*draft.run.joins, *draft.joined) if name.startswith(within)]:
         draft.forget_join(token)
     for node in region.nodes:
         draft.forget(token_id(frame, node))
