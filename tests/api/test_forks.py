@@ -240,6 +240,7 @@ async def test_a_large_output_is_kept_by_reference(room: Room) -> None:
     run = await room.run(told["run_id"])
     assert run["nodes"]["a"]["output"] == {"$ref": large.ref}
     assert statuses(run) == {"a": "completed", "b": "dispatched", "c": "waiting"}
+    await room.journal(told["run_id"], 1)
     (event,) = await room.services.records.journal.events(RunId(told["run_id"]), 0, 10)
     assert len(event.body) < 5_000
 
