@@ -43,13 +43,20 @@ class ChaosSystem(System):
         """Processes that a fault has ended and will start again."""
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self._closing.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._closing.enter_context(self._ways)
         super().__enter__()
         for name in self.processes:
             if not self.is_alive(name):
                 self.start(name)
         eventually_sync(lambda: all(self.is_serving(name) for name in self.processes if name != "api"), timeout=60)
-        return self
 
     def start(self, name: str, **settings: str) -> None:
         """Start a process, both servers behind ways of its own."""

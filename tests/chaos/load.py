@@ -16,6 +16,7 @@ from tests.chaos.record import Edit
 from tests.support.waiting import let_pass
 
 BUG: Final = 500
+CLOSED: Final = "RUN004"
 
 
 class Amount(NamedTuple):
@@ -39,6 +40,7 @@ class Load:
         self._seed = seed
         self._amount = amount
         self._edited: dict[RunId, Edited] = {}
+        self._closed: set[RunId] = set()
         self.edits: list[Edit] = []
         self.failed: list[str] = []
         """Answers that nobody foresaw."""
@@ -110,10 +112,11 @@ class Load:
 
     async def _edit(self, number: int, chance: Random) -> None:
         await let_pass(number / self._amount.edits_per_s)
-        if not self._edited:
+        running = [run for run in self._edited if run not in self._closed]
+        if not running:
             return
         name = f"e{number}"
-        run = chance.choice(list(self._edited))
+        run = chance.choice(running)
         planned = any_edit(chance, self._edited[run], name, self._amount.longest_ms)
         body = {"operations": planned.operations, "description": name}
         status, told = await self._posted(f"/api/v1/runs/{run}/patch", body)
@@ -121,6 +124,8 @@ class Load:
         self.edits.append(Edit(name, run, status, time.monotonic_ns(), revision, planned.removes))
         if status == 200:
             planned.taken(self._edited[run])
+        elif told.get("code") == CLOSED:
+            self._closed.add(run)
 
     async def _posted(
         self, path: str, body: object = None, headers: dict[str, str] | None = None

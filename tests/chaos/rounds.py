@@ -31,7 +31,7 @@ def long_round(seed: int) -> Round:
     """What `make chaos` plays for a seed: 500 runs under 50 edits a second, or every fault."""
     again = f"make chaos SEED={seed} MINUTES=0"
     if seed % EDITS_EVERY == 0:
-        amount = Amount(runs=500, starts_per_s=100, edits_per_s=50, longest_ms=3_000)
+        amount = Amount(runs=500, starts_per_s=100, edits_per_s=50, longest_ms=5_000)
         return Round("edits", seed, 30, amount, 0.5, COORDINATORS, KILLS, again=again)
     amount = Amount(runs=200, starts_per_s=8, edits_per_s=10, pauses_per_s=3, longest_ms=400)
     return Round("everything", seed, 30, amount, 2.5, again=again)
