@@ -488,6 +488,13 @@ CODES: dict[str, Page] = {
         "List the run's patches; each says which revision it made.",
         404,
     ),
+    "RUN009": Page(
+        "A run of a newer release",
+        "A newer release has started the run, or written the event, in a way that this one would misread.",
+        "It was left alone: its signals stay pending, its events stay on their stream.",
+        "Let a process of the newer release take it, or upgrade this one.",
+        503,
+    ),
     "RUN041": Page(
         "Nothing to retry",
         "No node of the run failed for good; or it is open, and none of its tasks is parked.",
@@ -522,13 +529,6 @@ CODES: dict[str, Page] = {
         "Nothing was started; the run is as it was.",
         "Fork it at an earlier event, or from a node whose work is to be done again.",
         409,
-    ),
-    "RUN009": Page(
-        "A run of a newer release",
-        "A newer release has started the run, or written the event, in a way that this one would misread.",
-        "It was left alone: its signals stay pending, its events stay on their stream.",
-        "Let a process of the newer release take it, or upgrade this one.",
-        503,
     ),
     # EDT: edits ------------------------------------------------------------------------------------------------
     **PATCH_PAGES,
