@@ -173,7 +173,8 @@ async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     assert [answered.status_code for answered in refused] == [503, 503, 503]
     assert "recovering" in refused[0].json()["reasons"]["redis"]
     assert [answered.headers["Retry-After"] for answered in refused[1:]] == ["1", "1"]
-    assert [answered.json()["code"] for answered in refused[1:]] == ["SRV061", "SRV061"]
+    assert refused[1].json()["code"] == "SRV061"
+    assert refused[2].json()["code"] in ("SRV061", "RUN006"), "it waits for Redis, or for the run's return to it"
     # And the next supervisor finds what was restored, and opens it
     before = len(await openings(caller))
     system.start("supervisor")
