@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz chaos bench docs clean
+.PHONY: demo test check fuzz chaos bench overload docs clean
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
@@ -32,6 +32,9 @@ chaos: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/pointsman bench
+
+overload: .venv/ready
+	$(BIN)/python -m bench overload
 
 docs: .venv/ready
 	$(BIN)/python -m docs.generate

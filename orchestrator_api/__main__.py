@@ -58,6 +58,7 @@ async def serve(app: FastAPI, listener: socket.socket, service: Service) -> None
     """Answer requests until the service drains; then finish those that were begun. Streams end by themselves."""
     config = uvicorn.Config(
         app,
+        http="httptools",
         lifespan="off",
         ws="none",
         log_config=None,

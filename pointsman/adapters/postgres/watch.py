@@ -25,6 +25,8 @@ _CHANNEL: Final = "journal"
 _PAGE: Final = 500
 _RECHECK_SECONDS: Final = 1.0
 """How long a wait lasts at most when the notification that should have ended it was lost."""
+_PACE_S: Final = 0.01
+"""Between two looks: under load the journal announces a batch every few milliseconds."""
 
 
 class _Waiter:
@@ -127,6 +129,7 @@ class JournalWatch:
             self._rung.clear()
             if self._waiting:
                 await self._wake_those_reached()
+                await asyncio.sleep(_PACE_S)
 
     async def _wake_those_reached(self) -> None:
         try:
