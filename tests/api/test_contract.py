@@ -29,7 +29,7 @@ from tests.api.test_process import api
 from tests.support.processes import started
 from tests.support.waiting import eventually
 
-EXAMPLES = 6
+EXAMPLES = 4
 """Of each kind, valid and not, for each operation."""
 CHECKS = [
     not_a_server_error,
