@@ -223,7 +223,13 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(
         default=None,
         validation_alias="REDIS_URL",
-        description="`redis://`, `rediss://` or `unix://` URL of Redis, in place of host and port.",
+        description="`redis://`, `rediss://` or `unix://` URL of Redis, in place of host and port; several nodes of a "
+        "cluster are separated by commas: `redis://one:6379,two:6379`.",
+    )
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=1,
+        description="Parts that runs are divided into, the same for every process. A Redis Cluster needs several, and "
+        "so do coordinators that are not to meet on a run.",
     )
     database_url: SecretStr | None = Field(
         default=None,
@@ -491,12 +497,13 @@ def _with_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr |
         return None
     try:
         parts = urlsplit(url.get_secret_value())
-        port = parts.port
+        # Several nodes of a cluster stand in one URL.
+        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
     except ValueError:
         raise ValueError("it is no URL") from None
     if parts.scheme not in schemes:
         raise ValueError(f"it must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-    if port == 0:
+    if 0 in ports:
         raise ValueError("port 0 cannot be connected to")
     return url
 

@@ -181,10 +181,10 @@ CODES: dict[str, Page] = {
         "None, if it passes; else read the server's log.",
     ),
     "SRV013": Page(
-        "Redis is a cluster",
-        "The server is a node of a Redis Cluster, which Pointsman cannot use yet.",
+        "Redis is a cluster, and there is one partition",
+        "The server is a node of a Redis Cluster, and POINTSMAN_PARTITIONS is 1: all keys would be one node's.",
         "The process did not start.",
-        "Name a single server in REDIS_URL.",
+        "Set POINTSMAN_PARTITIONS, the same for every process; or name a single server in REDIS_URL.",
     ),
     "SRV014": Page(
         "Redis lost state",
@@ -205,6 +205,20 @@ CODES: dict[str, Page] = {
         "Redis was started again or replaced while something was about to be sent to it: it may hold older state.",
         "Nothing was sent.",
         "None: it is tried again once a supervisor has compared Redis with the journal and opened it.",
+        503,
+    ),
+    "SRV017": Page(
+        "A partition is served by another node",
+        "A Redis Cluster has moved the slot of a partition to another node, or is moving it.",
+        "What was asked was not done; the new node is looked for, and asked.",
+        "None. A partition that moves stands still until a supervisor has compared it with the journal.",
+        503,
+    ),
+    "SRV018": Page(
+        "The Redis Cluster is down",
+        "No node of the cluster serves the slot of a partition, or the cluster refuses to serve any.",
+        "What was asked was not done; it is tried again. Other partitions may go on.",
+        "See `CLUSTER INFO` and `CLUSTER NODES`; bring the node back, or give its slots to others.",
         503,
     ),
     "SRV020": Page(

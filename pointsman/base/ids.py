@@ -6,6 +6,7 @@ Source of the alphabets: SEMANTICS §1. No run id, node id or frame id contains 
 from __future__ import annotations
 
 import re
+from binascii import crc_hqx
 from typing import NewType
 
 RunId = NewType("RunId", str)
@@ -27,6 +28,11 @@ ROOT = FrameId("")
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+def partition_of(run: RunId, partitions: int) -> int:
+    """The partition that a run lives in (ARCHITECTURE §4): the CRC-16 of its id, as in Redis Cluster, modulo them."""
+    return crc_hqx(run.encode(), 0) % partitions if partitions > 1 else 0
 
 
 def token_id(frame: FrameId, node: NodeId) -> TokenId:
@@ -69,6 +75,11 @@ def split_pass(frame: FrameId) -> tuple[NodeId, int]:
     """The region and iteration in the last part of a frame's path. `frame` must not be the root."""
     name, _, number = frame.rpartition("/")[2].rstrip("]").partition("[")
     return NodeId(name), int(number)
+
+
+def split_frame(frame: FrameId) -> list[tuple[NodeId, int]]:
+    """The region and iteration of each pass that a frame's path names, outermost first; none for the root."""
+    return [split_pass(FrameId(part)) for part in frame.split("/")] if frame else []
 
 
 def is_within(frame: FrameId, ancestor: FrameId) -> bool:

@@ -104,7 +104,7 @@ class Executor:
         `since` is an instant of the store's clock at which the run had certainly not ended: that of its creation unless
         told otherwise. A start that arrives more than `LATEST_START_MS` after it is `late`.
         """
-        await self.store.put_plan(head.plan, plan)
+        await self.store.put_plan(head.run_id, head.plan, plan)
         program = await self.programs.of(head)
         first = await start_with_blobs(program, head, await self.store.now(), self.blobs)
         return await self.begin(first, plan, head.created_at if since is None else since)
@@ -207,7 +207,7 @@ class Executor:
             return
         prepared = attempt.prepared
         await prepared.keep()
-        await self.store.put_plan(prepared.patch.plan, prepared.plan)
+        await self.store.put_plan(head.run_id, prepared.patch.plan, prepared.plan)
         self.programs.remember((prepared.patch.plan, head.engine), prepared.program)
         attempt.is_kept = True
 

@@ -77,8 +77,8 @@ class RunStore(Protocol):
         """A plan's canonical JSON."""
         ...
 
-    async def put_plan(self, digest: Digest, plan: bytes) -> None:
-        """Store a plan before a patch that points at it; storing it again changes nothing. Raises as `finish` does."""
+    async def put_plan(self, run: RunId, digest: Digest, plan: bytes) -> None:
+        """Store a plan before a run's patch points at it; storing it again changes nothing. Raises as `finish` does."""
         ...
 
     async def finish(self, runs: Sequence[RunId]) -> list[bool]:

@@ -48,7 +48,7 @@ async def test_nothing_is_removed_where_state_was_lost(world: World) -> None:
     await world.lose_state()
     before = await world.store.dump()
     # When it is to be finished, or a plan stored
-    for act in (world.store.finish([story.run]), world.store.put_plan(PLAN, PLAN_BODY)):
+    for act in (world.store.finish([story.run]), world.store.put_plan(story.run, PLAN, PLAN_BODY)):
         with pytest.raises(ServerUnavailable) as refused:
             await act
         assert refused.value.code == "SRV061"

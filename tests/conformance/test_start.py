@@ -83,8 +83,8 @@ async def test_a_plan_is_stored_for_a_patch_and_kept(world: World) -> None:
     await world.store.start(story.first, PLAN_BODY)
     other = Digest("c" * 64)
     # When the other is stored, and stored again, and a patch points the run at it
-    await world.store.put_plan(other, b"{}")
-    await world.store.put_plan(other, b"{}")
+    await world.store.put_plan(story.run, other, b"{}")
+    await world.store.put_plan(story.run, other, b"{}")
     patch = Patch(2, other, Digest("d" * 64), Digest("b" * 64), operations=({"op": "test"},))
     outcomes = await world.store.apply([Link(story.tell("patch", patch=patch))])
     # Then both are there, and the run is at its second revision

@@ -138,7 +138,7 @@ async def test_a_patch_counts_the_plans_a_run_uses(store: RedisRunStore, operato
     story = Story("run_1", "a")
     await store.start(story.first, PLAN_BODY)
     old, new = story.snapshot.head.plan, Digest("c" * 64)
-    await store.put_plan(new, b"{}")
+    await store.put_plan(story.run, new, b"{}")
     assert await operator.ttl(f"plan:{new}") > 0
     # When the patch is applied
     await store.apply([Link(story.tell("patch", patch=Patch(2, new, Digest("d" * 64), old)))])

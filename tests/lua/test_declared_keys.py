@@ -81,7 +81,7 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     link = Link(story.completes("a", output=inline(1), **everything), first.id)
     story.take(link.sealed)
     patch = Patch(2, Digest("c" * 64), Digest("d" * 64), Digest("b" * 64))
-    await store.put_plan(patch.plan, b"{}")
+    await store.put_plan(story.run, patch.plan, b"{}")
     await store.hold(story.run, "editor", 50)
     await store.hold(story.run, "editor", 0)
     second_link = Link(story.tell("patch", patch=patch, unjoined=(":j",), forgotten=(":a",)))

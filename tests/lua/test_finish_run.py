@@ -19,7 +19,7 @@ async def ended(store: RedisRunStore, run: str = "run_1") -> Story:
     """A run that has something in each of its keys, has had two plans, and is final."""
     story = Story(run, "a", "b")
     await store.start(story.first, PLAN_BODY)
-    await store.put_plan(Digest("c" * 64), b"{}")
+    await store.put_plan(story.run, Digest("c" * 64), b"{}")
     patch = Patch(2, Digest("c" * 64), Digest("d" * 64), story.snapshot.head.definition)
     await store.apply([Link(story.tell("patch", patch=patch, frames={"x[1]": Frame(1, START, 1)}))])
     await store.apply([Link(story.tell(joined={":j": {"a->j": "live"}}))])

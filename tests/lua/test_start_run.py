@@ -5,6 +5,7 @@ from __future__ import annotations
 from redis.asyncio import Redis
 
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.ids import RunId
 from tests.lua.conftest import FillMemory
 from tests.support.stories import PLAN, PLAN_BODY, Story
 
@@ -47,7 +48,7 @@ async def test_a_plan_is_stored_once_for_all_its_runs(store: RedisRunStore, oper
 
 async def test_a_plan_that_was_about_to_go_stays_for_a_new_run(store: RedisRunStore, operator: Redis) -> None:
     # Given a plan that no run uses
-    await store.put_plan(PLAN, PLAN_BODY)
+    await store.put_plan(RunId("run_1"), PLAN, PLAN_BODY)
     assert await operator.ttl(f"plan:{PLAN}") > 0
     # When a run starts with it
     await store.start(Story("run_1", "a").first, PLAN_BODY)

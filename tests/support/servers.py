@@ -17,6 +17,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from pointsman.adapters.redis.keys import Keyspace
 from pointsman.embedded.databases import create_database, drop_database
 from pointsman.embedded.postgres import EmbeddedPostgres
 from pointsman.embedded.redis import EmbeddedRedis
@@ -56,12 +57,19 @@ def redis_db(redis_url: str) -> str:
 
 
 def open_fence(url: str) -> None:
-    """Open a Redis database, as a supervisor does where nothing was lost."""
+    """Open the one partition of a Redis database, as a supervisor does where nothing was lost."""
+    open_fences(url, 1)
+
+
+def open_fences(url: str, count: int) -> None:
+    """Open every one of so many partitions of a Redis database."""
     with redis.Redis.from_url(url) as client:
-        with suppress(redis.ResponseError):
-            client.xgroup_create("wf.signals", "coordinators", "0", mkstream=True)
-        client.set("epoch", str(client.time()[0]))
-        client.set("wf.server", client.info("server")["run_id"])
+        process = client.info("server")["run_id"]
+        for keys in (Keyspace(number, count) for number in range(count)):
+            with suppress(redis.ResponseError):
+                client.xgroup_create(keys.signals, "coordinators", "0", mkstream=True)
+            client.set(keys.epoch, str(client.time()[0]))
+            client.set(keys.server, process)
 
 
 @pytest.fixture

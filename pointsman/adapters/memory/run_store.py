@@ -69,7 +69,7 @@ class MemoryRunStore:
         """A plan's canonical JSON."""
         return self._server.plans.get(digest)
 
-    async def put_plan(self, digest: Digest, plan: bytes) -> None:
+    async def put_plan(self, run: RunId, digest: Digest, plan: bytes) -> None:
         """Store a plan."""
         self._must_be_open()
         self._server.plans[digest] = plan

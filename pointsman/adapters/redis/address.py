@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio.connection import parse_url
 
@@ -35,6 +35,16 @@ def read_address(url: str) -> Address:
         _tls(told) if secure else None,
         _sign_on(told),
     )
+
+
+def read_addresses(url: str) -> list[Address]:
+    """Read a URL that may name several nodes of a cluster: `redis://user:secret@one:7000,two:7001`."""
+    parts = urlsplit(url)
+    account, at, hosts = parts.netloc.rpartition("@")
+    if "," not in hosts:
+        return [read_address(url)]
+    nodes = [host.strip() for host in hosts.split(",")]
+    return [read_address(urlunsplit(parts._replace(netloc=f"{account}{at}{node}"))) for node in nodes if node]
 
 
 def _sign_on(told: dict[str, Any]) -> tuple[tuple[str, ...], ...]:

@@ -11,14 +11,14 @@ from pointsman.adapters.redis.info import fields_of
 OLDEST: Final = (6, 2)
 
 
-async def check_server(connection: Connection) -> list[str]:
+async def check_server(connection: Connection, partitions: int = 1) -> list[str]:
     """Refuse a server that runs are not safe on; the answer lists what is allowed but worth a warning.
 
     Raises:
         ServerUnavailable: SRV001 to SRV013, one line that says what to do. Not `retryable` where waiting does not help.
     """
     told = fields_of(await connection.ask("INFO"))
-    for problem in (_version(told), _role(told), _cluster(told), _eviction(told)):
+    for problem in (_version(told), _role(told), _cluster(told, partitions), _eviction(told)):
         if problem is not None:
             code, message = problem
             raise unavailable(code, f"Redis at {connection.address} {message}", retryable=False)
@@ -51,10 +51,19 @@ def _role(told: dict[str, str]) -> tuple[str, str] | None:
     return "SRV006", "is a replica, and nothing can be written there. Name the primary in REDIS_URL."
 
 
-def _cluster(told: dict[str, str]) -> tuple[str, str] | None:
-    if told.get("cluster_enabled", "0") == "0":
+def _cluster(told: dict[str, str], partitions: int) -> tuple[str, str] | None:
+    if told.get("cluster_enabled", "0") == "0" or partitions > 1:
         return None
-    return "SRV013", "is a node of a cluster, which Pointsman cannot use yet. Name a single server in REDIS_URL."
+    return (
+        "SRV013",
+        "is a node of a cluster, and everything is to be in one partition, which one node serves. "
+        "Set POINTSMAN_PARTITIONS, to 16 at least, or name a single server in REDIS_URL.",
+    )
+
+
+async def is_cluster(connection: Connection) -> bool:
+    """Whether a server is a node of a cluster."""
+    return fields_of(await connection.ask("INFO", "cluster")).get("cluster_enabled") == "1"
 
 
 def _eviction(told: dict[str, str]) -> tuple[str, str] | None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import hiredis
 
 from pointsman.adapters.redis.address import Address
-from pointsman.adapters.redis.faults import lost, refused, replaced, unreachable
+from pointsman.adapters.redis.faults import is_elsewhere, lost, refused, replaced, unreachable
 from pointsman.adapters.redis.info import process_of
 from pointsman.adapters.redis.packing import Argument, Command, pack
 from pointsman.adapters.redis.scripts import Script
+from pointsman.adapters.redis.topology import Topology
 from pointsman.adapters.redis.wire import Answer, Wire, dial
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
@@ -24,6 +25,13 @@ _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 2.0
 
 
+class Seat(NamedTuple):
+    """A place in a cluster: it stays, while the node that serves it may change."""
+
+    topology: Topology
+    slot: int
+
+
 class Connection:
     """Any number of tasks may share one; a blocking read wants one of its own.
 
@@ -31,9 +39,11 @@ class Connection:
     repeats what failed is paced.
     """
 
-    def __init__(self, address: Address, scripts: Sequence[Script] = ()) -> None:
+    def __init__(self, address: Address, scripts: Sequence[Script] = (), seat: Seat | None = None) -> None:
+        """To a server; with a `seat`, to whichever node of a cluster serves that: `address` is then the last it was."""
         self.address = address
         self._scripts = scripts
+        self._seat = seat
         self.process = ""
         """The id of the server process that was signed on to last: another one may hold older state."""
         self.incarnation = 0
@@ -46,7 +56,7 @@ class Connection:
 
     def sibling(self) -> Connection:
         """Another connection to the same server, without scripts: for blocking reads."""
-        return Connection(self.address)
+        return Connection(self.address, seat=self._seat)
 
     async def ask(self, *command: Argument, patience_s: float = PATIENCE_S) -> Answer:
         """The answer to one command. Raises `ServerUnavailable`, also for an error answer."""
@@ -100,7 +110,10 @@ class Connection:
     def checked(self, answer: Answer) -> Answer:
         """The answer, unless it is an error: then `ServerUnavailable` is raised."""
         if isinstance(answer, hiredis.ReplyError):
-            raise refused(self.address, answer)
+            wrong = refused(self.address, answer)
+            if self._seat is not None and is_elsewhere(answer):
+                self._leave(wrong)
+            raise wrong
         return answer
 
     async def aclose(self) -> None:
@@ -129,7 +142,15 @@ class Connection:
             pause = min(_FIRST_PAUSE_S * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE_S)
             await asyncio.sleep(max(0.0, pause - (monotonic() - self._failed_at)))
 
+    def _leave(self, why: ServerUnavailable) -> None:
+        """Connect to another node next time: this one does not serve what it is asked for."""
+        if self._wire is not None:
+            self._wire.drop(why)
+        self._failures, self._failed_at = self._failures + 1, monotonic()
+
     async def _dial(self) -> Wire:
+        if self._seat is not None:
+            self.address = await self._seat.topology.node(self._seat.slot)
         try:
             async with asyncio.timeout(_CONNECT_S):
                 wire = await dial(self.address)

@@ -31,8 +31,15 @@ _REFUSED: Final[dict[str, tuple[str, bool, str]]] = {
         True,
         "has lost what Pointsman kept there. It will be tried again: the supervisor restores it from the journal",
     ),
+    "MOVED": ("SRV017", True, "no longer serves this partition: its slot was moved. Its new node is looked for"),
+    "ASK": ("SRV017", True, "is giving this partition to another node. It will be tried again"),
+    "TRYAGAIN": ("SRV017", True, "is giving this partition to another node. It will be tried again"),
+    "CLUSTERDOWN": ("SRV018", True, "belongs to a cluster that does not serve every slot. Bring its nodes back"),
     "MASTERDOWN": ("SRV012", True, "has lost its primary. It will be tried again"),
 }
+
+
+_ELSEWHERE: Final = ("MOVED ", "ASK ", "TRYAGAIN ", "CLUSTERDOWN ")
 
 
 def unavailable(code: str, message: str, *, retryable: bool = True) -> ServerUnavailable:
@@ -92,6 +99,20 @@ def replaced(address: Address) -> ServerUnavailable:
         f"Redis at {address} was started again, or replaced, since this was asked; nothing was sent, as it may hold "
         "older state. It is safe to ask again: a supervisor looks at what is missing first.",
     )
+
+
+def unserved(address: Address, slot: int) -> ServerUnavailable:
+    """The error for a slot of a cluster that no node serves."""
+    return unavailable(
+        "SRV018",
+        f"the Redis Cluster that {address} belongs to has no node for slot {slot}; nothing was sent. Bring the node "
+        "back, or give its slots to others.",
+    )
+
+
+def is_elsewhere(answer: Exception) -> bool:
+    """Whether an error says that a node of a cluster does not serve what it was asked for (any more)."""
+    return str(answer).startswith(_ELSEWHERE)
 
 
 def closed(address: Address) -> ServerUnavailable:

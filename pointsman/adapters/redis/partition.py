@@ -1,4 +1,4 @@
-"""One Redis server as the adapters share it: a connection, the names of its keys, the epoch it is in, its clock."""
+"""One partition as the adapters share it: a connection, the names of its keys, the epoch it is in, its clock."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ SCRIPTS: Final = (
 
 
 class Partition:
-    """Made by `open`. The stores and sources of a process share one."""
+    """Made by `Partitions.open`, or `open` where there is one. The stores and sources of a process share it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, number: int = 0, of: int = 1) -> None:
         self.connection = connection
-        self.keys = Keyspace()
+        self.number = number
+        self.keys = Keyspace(number, of)
         self.clock = RedisClock(connection)
         self.warnings: list[str] = []
         """What is allowed of the server but worth telling its operator, found by `open`."""
@@ -50,7 +51,7 @@ class Partition:
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Connect, check that the server is fit, and join the epoch that a supervisor opened it in, if one did.
+        """Connect to the one partition there is, check that its server is fit, and `join`.
 
         Raises:
             ServerUnavailable: SRV001 to SRV013, one line that says what to do.
@@ -58,12 +59,16 @@ class Partition:
         partition = cls(Connection(read_address(url), [script(name) for name in SCRIPTS]))
         try:
             partition.warnings = await check_server(partition.connection)
-            await partition.rejoin()
-            await partition.clock.sync()
+            await partition.join()
         except BaseException:
             await partition.aclose()
             raise
         return partition
+
+    async def join(self) -> None:
+        """Join the epoch that a supervisor opened it in, if one did, and set the clock. Raises `ServerUnavailable`."""
+        await self.rejoin()
+        await self.clock.sync()
 
     @property
     def epoch(self) -> bytes:

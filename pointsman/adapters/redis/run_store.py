@@ -126,7 +126,7 @@ class RedisRunStore:
         body: bytes | None = await self._connection.ask("GET", self._keys.plan(digest))
         return body
 
-    async def put_plan(self, digest: Digest, plan: bytes) -> None:
+    async def put_plan(self, run: RunId, digest: Digest, plan: bytes) -> None:
         """Store a plan; it goes after an hour in which no run came to use it."""
         keys = (self._keys.plans, self._keys.plan(digest))
         status, _ = await self._partition.run("put_plan", keys, (digest, plan, UNUSED_PLAN_S))
