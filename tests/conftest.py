@@ -6,9 +6,9 @@ import os
 
 from hypothesis import settings
 
-from tests.support.servers import postgres_db, postgres_dsn, redis_db, redis_url
+from tests.support.servers import postgres_db, postgres_dsn, redis_cluster, redis_db, redis_url
 
-__all__ = ["postgres_db", "postgres_dsn", "redis_db", "redis_url"]
+__all__ = ["postgres_db", "postgres_dsn", "redis_cluster", "redis_db", "redis_url"]
 
 # Tests that want more or fewer examples than the profile ask for a multiple of its number, so that `fuzz` reaches all.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)

@@ -21,6 +21,7 @@ from pointsman.adapters.redis.keys import Keyspace
 from pointsman.embedded.databases import create_database, drop_database
 from pointsman.embedded.postgres import EmbeddedPostgres
 from pointsman.embedded.redis import EmbeddedRedis
+from tests.support.cluster import RedisCluster
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,13 @@ def redis_url() -> Iterator[str]:
     else:
         with _scratch() as directory, EmbeddedRedis(Path(directory)) as server:
             yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """The session's Redis Cluster, always an embedded one. What is in it is whatever the last test left."""
+    with _scratch() as directory, RedisCluster(Path(directory)) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
