@@ -1,0 +1,52 @@
+"""Who serves which partition: a fair share each, and what is held stays where it is as far as that allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    """What one process does now towards its share. At most one of the two has anything in it."""
+
+    take: list[int]
+    """Partitions that nobody holds."""
+    release: list[int]
+    """Partitions of its own, for others."""
+
+
+def shares(me: str, members: Collection[str], holders: Mapping[int, str | None]) -> Change:
+    """Say what `me` takes and releases, so that each member comes to hold an equal share of the partitions, give or
+    take one.
+
+    Every member follows it by what it sees, and they end in agreement: whoever holds most keeps the odd partitions, who
+    holds too many releases, who holds too few takes what is free, each another part of it. Nobody takes what another
+    holds, a member or not: two views that differ cost a round.
+
+    Args:
+        me: A process that is, or becomes, a member.
+        members: The live processes, `me` among them or not.
+        holders: Of every partition, who holds it now; None where nobody does.
+    """
+    held = Counter(holder for holder in holders.values() if holder is not None)
+    lacking: list[tuple[str, int]] = []
+    for name, quota in _quotas({*members, me}, held, len(holders)).items():
+        if name == me and held[me] > quota:
+            own = [number for number in sorted(holders) if holders[number] == me]
+            return Change([], own[quota:])
+        if held[name] < quota:
+            lacking.append((name, quota - held[name]))
+    free = [number for number in sorted(holders) if holders[number] is None]
+    for name, count in sorted(lacking):
+        if name == me:
+            return Change(free[:count], [])
+        free = free[count:]
+    return Change([], [])
+
+
+def _quotas(members: Collection[str], held: Mapping[str, int], partitions: int) -> dict[str, int]:
+    """How many partitions each member shall have; the odd ones stay with those who hold most."""
+    each, odd = divmod(partitions, len(members))
+    ranked = sorted(members, key=lambda name: (-held.get(name, 0), name))
+    return {name: each + (rank < odd) for rank, name in enumerate(ranked)}
