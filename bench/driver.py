@@ -13,7 +13,8 @@ from bench.stack import Stack
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.runs import Runs
-from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.routed import open_store
 from pointsman.base.ids import RunId
 from pointsman.execute import Executor, Programs
 from pointsman.expr import engine
@@ -30,7 +31,7 @@ class Driver:
 
     def __init__(self, stack: Stack, data_dir: str) -> None:
         self.stack = stack
-        self.store = RedisRunStore(stack.partition)
+        self.store = open_store(stack.partitions)
         self.engine = engine()
         self.documents = Documents(stack.pool)
         self._executor = Executor(self.store, Programs(self.store), open_blobs(f"file://{data_dir}/blobs"), 32_768)
@@ -82,7 +83,7 @@ class Driver:
     @asynccontextmanager
     async def ends(self) -> AsyncIterator[AsyncIterator[str]]:
         """The ids of runs as they end, from the public channel."""
-        async with redis.asyncio.Redis.from_url(self.stack.redis.url) as client, client.pubsub() as listening:
+        async with redis.asyncio.Redis.from_url(self.stack.any_node) as client, client.pubsub() as listening:
             await listening.subscribe("completion_events")
             await listening.get_message(timeout=5)
 
@@ -95,13 +96,17 @@ class Driver:
     async def journalled(self) -> float:
         """Seconds until the journal has written everything and what ended is cleaned up."""
         began = nanoseconds()
-        await self.until_length("wf.events", lambda length: length == 0)
+        for partition in self.stack.partitions.all:
+            await self.until_length(partition.keys.events, lambda length: length == 0, partition.connection)
         return (nanoseconds() - began) / 1e9
 
-    async def until_length(self, stream: str, reached: Callable[[int], bool]) -> None:
-        """Wait until a stream has a length."""
-        async with redis.asyncio.Redis.from_url(self.stack.redis.url) as client, asyncio.timeout(PATIENCE_S):
-            while not reached(await client.xlen(stream)):
+    async def until_length(
+        self, stream: str, reached: Callable[[int], bool], connection: Connection | None = None
+    ) -> None:
+        """Wait until a stream has a length; on one server unless told where it is."""
+        connection = connection or self.stack.partitions.public
+        async with asyncio.timeout(PATIENCE_S):
+            while not reached(await connection.ask("XLEN", stream)):
                 await asyncio.sleep(0.01)
 
     async def used_memory(self) -> int:

@@ -8,20 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import psutil
 
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.migrate import migrate
-from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.embedded.postgres import EmbeddedPostgres
 from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.settings import child_environment
+from tests.support.cluster import RedisCluster
 
 ROOT = Path(__file__).parent.parent
 WORKER = ("pointsman.worker", str(ROOT / "bench" / "worker.py"))
@@ -30,7 +31,8 @@ _OPEN_S: Final = 30.0
 """How long the supervisor may take to open Redis."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -39,19 +41,30 @@ def _free_port() -> int:
 class Stack:
     """Everything a workload needs.
 
-    `coordinator` is the module that is run as the coordinator; `worker` what `python -m` is given for the worker.
+    `coordinator` is the module that is run as the coordinator, None for none; `worker` what `python -m` is given for
+    the worker.
     """
 
     def __init__(
-        self, data_dir: Path, coordinator: str = "coordinator", worker: Sequence[str] = WORKER, *, api: bool = False
+        self,
+        data_dir: Path,
+        coordinator: str | None = "coordinator",
+        worker: Sequence[str] = WORKER,
+        *,
+        api: bool = False,
+        redis: EmbeddedRedis | RedisCluster | None = None,
+        partitions: int = 1,
     ) -> None:
-        self.redis = EmbeddedRedis(data_dir / "redis", appendfsync="everysec")
+        self.redis = redis or EmbeddedRedis(data_dir / "redis", appendfsync="everysec")
+        self._count = partitions
         self.postgres = EmbeddedPostgres(data_dir / "postgres")
         self._data_dir = data_dir
-        self._modules = {"coordinator": [coordinator], "supervisor": ["supervisor"], "worker": [*worker]}
+        self._modules = {"supervisor": ["supervisor"], "worker": [*worker]}
+        if coordinator is not None:
+            self._modules["coordinator"] = [coordinator]
         if api:
             self._modules["api"] = ["orchestrator_api"]
-        self.port = _free_port()
+        self.port = free_port()
         """Where the API is, if there is one."""
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._closing = AsyncExitStack()
@@ -62,15 +75,16 @@ class Stack:
             self._closing.callback(server.stop)
         self._closing.callback(self._stop_children)
         await migrate(self.postgres.dsn)
-        self.partition = await Partition.open(self.redis.url)
-        self._closing.push_async_callback(self.partition.aclose)
+        self.partitions = await Partitions.open(self.redis.url, self._count)
+        self._closing.push_async_callback(self.partitions.aclose)
         self.pool = await open_pool(self.postgres.dsn, name="bench")
         self._closing.push_async_callback(self.pool.close)
         for name, arguments in self._modules.items():
-            self._start(name, arguments)
+            self.start(name, arguments)
         async with asyncio.timeout(_OPEN_S):
-            while not await self.partition.rejoin():
-                await asyncio.sleep(0.05)
+            for partition in self.partitions.all:
+                while not await partition.rejoin():
+                    await asyncio.sleep(0.05)
         return self
 
     async def __aexit__(
@@ -78,10 +92,13 @@ class Stack:
     ) -> None:
         await self._closing.aclose()
 
-    def _start(self, name: str, arguments: list[str]) -> None:
+    def start(self, name: str, arguments: Sequence[str], settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Start a process, `python -m` with these arguments, with settings of its own."""
         environment = child_environment(
             {
+                **settings,
                 "REDIS_URL": self.redis.url,
+                "POINTSMAN_PARTITIONS": str(self._count),
                 "DATABASE_URL": self.postgres.dsn,
                 "PORT": str(self.port),
                 "POINTSMAN_DATA_DIR": str(self._data_dir),
@@ -97,6 +114,11 @@ class Stack:
         for child in self._children.values():
             child.wait(timeout=20)
 
+    @property
+    def any_node(self) -> str:
+        """The URL of a server that hears what is published: each of a cluster does."""
+        return self.redis.nodes[0].url if isinstance(self.redis, RedisCluster) else self.redis.url
+
     def hold(self, name: str) -> None:
         """Stop a process where it stands."""
         os.kill(self._children[name].pid, signal.SIGSTOP)
@@ -111,6 +133,7 @@ class Stack:
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU seconds that each process and server has used."""
+        assert isinstance(self.redis, EmbeddedRedis), "a cluster has no process of its own"
         pids = {name: child.pid for name, child in self.alive()} | {"redis": self.redis.pid or 0}
         used = {name: psutil.Process(pid).cpu_times() for name, pid in pids.items()}
         return {name: times.user + times.system for name, times in used.items()}
