@@ -74,8 +74,8 @@ class System:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.redis = EmbeddedRedis(folder / "redis")
-        self.postgres = EmbeddedPostgres(folder / "postgres", fsync=False)
+        self.redis = EmbeddedRedis(folder / "redis", port=free_port())
+        self.postgres = EmbeddedPostgres(folder / "postgres", port=free_port(), fsync=False)
         self._running: dict[str, Running] = {}
         self._api_port = free_port()
         self._closing = ExitStack()

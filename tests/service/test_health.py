@@ -12,12 +12,7 @@ import pytest
 from pointsman.base.errors import ServerUnavailable
 from pointsman.health import METRICS_TYPE, Health, health_server
 from pointsman.metrics import Metrics
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.support.processes import free_port
 
 
 @asynccontextmanager

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
+from typing import Final
 
 from pointsman.settings import child_environment
 
+_EACH: Final = 1_000
+_FIRST: Final = 20_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS: Final = cycle(random.sample(range(_FIRST, _FIRST + _EACH), _EACH))
+"""Below those that the system gives out by itself, and no two processes of one test run have any in common: a port
+stays free until whoever is to listen on it has come up."""
+
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that nobody listens on now, nor will until its turn comes again."""
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 @asynccontextmanager

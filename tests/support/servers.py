@@ -1,8 +1,8 @@
 """The Redis and the Postgres that tests run against, started once a session.
 
 A server named in the environment comes first (`POINTSMAN_TEST_REDIS_URL`, `POINTSMAN_TEST_POSTGRES_DSN`: the Redis
-database in the URL is flushed for every test!), then containers where `POINTSMAN_TEST_CONTAINERS=1` and Docker runs,
-else the embedded ones.
+database in the URL is flushed for every test, and the server's settings are changed!), then containers where
+`POINTSMAN_TEST_CONTAINERS=1` and Docker runs, else the embedded ones.
 """
 
 from __future__ import annotations
@@ -62,6 +62,13 @@ def redis_db(redis_url: str) -> str:
         client.flushdb()
     open_fence(redis_url)
     return redis_url
+
+
+def refuse_to_share(config: pytest.Config) -> None:
+    """Keep several processes of tests off one Redis: each would flush what the others are testing with."""
+    if os.environ.get("POINTSMAN_TEST_REDIS_URL") and config.getoption("numprocesses", None):
+        told = "POINTSMAN_TEST_REDIS_URL names one Redis, and that is for one process of tests"
+        raise pytest.UsageError(f"{told}; nothing was run. Run `pytest` without `-n`, or unset it.")
 
 
 def open_fence(url: str) -> None:
