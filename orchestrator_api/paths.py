@@ -30,5 +30,8 @@ RevisionPath = Annotated[
     int, Path(ge=1, le=2**31 - 1, description="A revision of the run: that which an edit made.", examples=[2])
 ]
 MAX_NUMBER: Final = 2**31 - 1
+AtRevision = Annotated[
+    int | None, Query(ge=1, le=MAX_NUMBER, description="An earlier one; the run's own unless given.")
+]
 Before = Annotated[int, Query(ge=1, le=MAX_NUMBER, description="List numbers below this: `next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="How many are given at most.")]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from orchestrator_api.commands import DURABLE_S
 from orchestrator_api.deps import Records, Services, TakenPatch
-from orchestrator_api.reading import found
+from orchestrator_api.reading import current, found
 from pointsman.base.errors import RunNotFound, ServerUnavailable
 from pointsman.base.ids import Digest, RunId
 from pointsman.protocol.state import RunHead
@@ -35,6 +35,18 @@ def at(found: list[Revision], run_id: RunId, revision: int) -> Revision:
     if not 1 <= revision <= len(found):
         raise missing(run_id, f"has no revision {revision}; it has had {len(found)}")
     return found[revision - 1]
+
+
+async def at_or_now(services: Services, run_id: RunId, revision: int | None) -> tuple[Revision, int]:
+    """One revision of a run and its number, that which the run has now unless told.
+
+    Raises:
+        RunNotFound: RUN005, RUN008.
+    """
+    if revision is None:
+        head = (await current(services, run_id)).run.head
+        return Revision(head.definition, head.plan), head.revision
+    return at(await revisions(services, run_id), run_id, revision), revision
 
 
 async def patch_of(services: Services, run_id: RunId, revision: int) -> TakenPatch:

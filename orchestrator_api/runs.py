@@ -20,10 +20,10 @@ from orchestrator_api.bodies import JSON, Form, decoded, filled, read_body, refu
 from orchestrator_api.deps import Api, Services
 from orchestrator_api.idempotency import HEADER, REPLAYED, key_reused, keyed
 from orchestrator_api.ids import new_run_id
-from orchestrator_api.paths import TAG, Limit, RunPath
+from orchestrator_api.paths import TAG, AtRevision, Limit, RunPath
 from orchestrator_api.problems import LocatedProblem, located
 from orchestrator_api.reading import current, taken, waiting_for_worker
-from orchestrator_api.revisions import at, revisions
+from orchestrator_api.revisions import at_or_now
 from orchestrator_api.room import must_have_room
 from orchestrator_api.view import RunView, view_of
 from pointsman.base.errors import PointsmanError, Problem, RequestRefused, ServerUnavailable
@@ -206,22 +206,12 @@ async def get_run(run_id: RunPath, services: Api) -> Response:
     summary="The author's document",
     responses={200: {"description": "The definition at the run's revision.", "content": {"application/json": {}}}},
 )
-async def get_definition(
-    run_id: RunPath,
-    services: Api,
-    revision: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="An earlier one; the run's own unless given.")
-    ] = None,
-) -> Response:
+async def get_definition(run_id: RunPath, services: Api, revision: AtRevision = None) -> Response:
     """The definition as its author wrote it and patches changed it. The ETag is the revision, for `If-Match`."""
-    if revision is None:
-        _, run = await current(services, run_id)
-        digest, revision = run.head.definition, run.head.revision
-    else:
-        digest = at(await revisions(services, run_id), run_id, revision).definition
-    body = await services.records.documents.definition(digest)
+    had, number = await at_or_now(services, run_id, revision)
+    body = await services.records.documents.definition(had.definition)
     assert body is not None, "what a run points at is stored"
-    return passed_on(body, etag(revision))
+    return passed_on(body, etag(number))
 
 
 @router.get(
@@ -229,20 +219,10 @@ async def get_definition(
     summary="The compiled plan",
     responses={200: {"description": "The plan at the run's revision.", "content": {"application/json": {}}}},
 )
-async def get_plan(
-    run_id: RunPath,
-    services: Api,
-    revision: Annotated[
-        int | None, Query(ge=1, le=2**31 - 1, description="An earlier one; the run's own unless given.")
-    ] = None,
-) -> Response:
+async def get_plan(run_id: RunPath, services: Api, revision: AtRevision = None) -> Response:
     """The plan that the run executes, in its canonical JSON. The ETag is the revision."""
-    if revision is None:
-        _, run = await current(services, run_id)
-        digest, revision = run.head.plan, run.head.revision
-    else:
-        digest = at(await revisions(services, run_id), run_id, revision).plan
-    return passed_on((await services.records.plans.get(digest)).encoded, etag(revision))
+    had, number = await at_or_now(services, run_id, revision)
+    return passed_on((await services.records.plans.get(had.plan)).encoded, etag(number))
 
 
 def _form(body: bytes) -> StartRun:
