@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from pointsman.base.ids import Digest
+from pointsman.execute import programs
 from pointsman.plan import Plan, decode_plan
 
 _KEPT: Final = 256
@@ -18,18 +19,10 @@ class StoredPlan(NamedTuple):
     encoded: bytes
 
 
-class StoredPlans(Protocol):
-    """Where plans are durable."""
-
-    async def plan(self, digest: Digest) -> bytes | None:
-        """A plan's canonical JSON."""
-        ...
-
-
 class Plans:
     """The plans used last."""
 
-    def __init__(self, stored: StoredPlans) -> None:
+    def __init__(self, stored: programs.Plans) -> None:
         self._stored = stored
         self._known: OrderedDict[Digest, StoredPlan] = OrderedDict()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from pointsman.base.errors import RunNotFound
-from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.base.ids import Millis, RunId
 from pointsman.edit.cut import remains
 from pointsman.edit.fork import fork
 from pointsman.execute.executor import Executor
+from pointsman.execute.programs import Plans
 from pointsman.execute.stepping import with_blobs
 from pointsman.plan import Plan, decode_plan
 from pointsman.ports.journal import Journal
@@ -18,14 +19,6 @@ from pointsman.protocol.transition import Transition, decode_event
 from pointsman.step import advance, opened_by
 
 _PAGE: Final = 500
-
-
-class StoredPlans(Protocol):
-    """Where plans are durable."""
-
-    async def plan(self, digest: Digest) -> bytes | None:
-        """A plan's canonical JSON."""
-        ...
 
 
 class Origin(NamedTuple):
@@ -41,7 +34,7 @@ class Origin(NamedTuple):
 class Starting:
     """Starts accepted runs. That of a fork can be worked out again by whoever starts it: it rests on durable events."""
 
-    def __init__(self, executor: Executor, journal: Journal, plans: StoredPlans) -> None:
+    def __init__(self, executor: Executor, journal: Journal, plans: Plans) -> None:
         self._executor = executor
         self._journal = journal
         self._plans = plans
