@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.packing import Command
+from pointsman.adapters.redis.records import pairs
 from pointsman.adapters.redis.wire import Answer
 
 
@@ -27,7 +28,7 @@ async def _read(connection: Connection, name: bytes, kind: bytes) -> object:
     }
     content = await connection.ask(*commands[kind])
     if kind == b"hash":
-        return dict(zip(content[::2], content[1::2], strict=True))
+        return dict(pairs(content))
     return sorted(content) if kind == b"set" else content
 
 

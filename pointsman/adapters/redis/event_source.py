@@ -20,6 +20,7 @@ import structlog
 
 from pointsman.adapters.redis.packing import Command
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.records import pairs
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
@@ -120,7 +121,7 @@ class RedisEventSource:
 
 
 def _named(flat: list[Answer]) -> dict[bytes, Answer]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+    return dict(pairs(flat))
 
 
 def _place(entry: str) -> Place:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from pointsman.protocol.output import Output, output_of
 from pointsman.protocol.state import ErrorInfo, Fork, Frame, OpenToken, Resolution, Result, RunHead, Snapshot, Timer
 from pointsman.protocol.version import PROTOCOL
 
+T = TypeVar("T")
 Hash = list[bytes]
 """Fields and values, one after the other."""
 
@@ -43,8 +44,8 @@ def read_token(record: bytes) -> OpenToken:
     return _TOKEN(record[record.index(b" ") + 1 :])
 
 
-def pairs(flat: Hash) -> Iterator[tuple[bytes, bytes]]:
-    """The fields of a hash, each with its value."""
+def pairs(flat: Iterable[T]) -> Iterator[tuple[T, T]]:
+    """The fields of a hash, or of another answer that lists them so, each with its value."""
     values = iter(flat)
     return zip(values, values, strict=True)
 

@@ -8,7 +8,7 @@ from typing import Final
 from pointsman.adapters.redis.codec import lay_out_whole, timer_member
 from pointsman.adapters.redis.packing import Argument, Command
 from pointsman.adapters.redis.partition import Partition
-from pointsman.adapters.redis.records import read_snapshot
+from pointsman.adapters.redis.records import pairs, read_snapshot
 from pointsman.adapters.redis.run_store import UNUSED_PLAN_S
 from pointsman.adapters.redis.scripts import script
 from pointsman.adapters.redis.wire import Answer
@@ -105,7 +105,7 @@ class RedisRecovery:
 
     async def _drop(self, run: RunId, flat: list[bytes], snapshot: Snapshot) -> None:
         keys = self._keys
-        earlier = dict(zip(flat[::2], flat[1::2], strict=True)).get(b"plans", b"").decode().split()
+        earlier = dict(pairs(flat)).get(b"plans", b"").decode().split()
         digests, out = [*earlier, snapshot.head.plan], _types_out(snapshot)
         types = {name: number for number, name in enumerate(sorted(set(out.values())), 1)}
         args: list[Argument] = [*digests]
