@@ -40,31 +40,35 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or answer why not."""
         if scope["type"] == "http":
-            headers = Headers(scope=scope)
-            refusal = await (self._with_keys(scope, headers) if self._keys else self._without_keys(scope, headers))
+            refusal = await self._entered(scope, Headers(scope=scope))
             if refusal is not None:
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def _with_keys(self, scope: Scope, headers: Headers) -> Response | None:
-        if scope["path"] in OPEN_PATHS:
+    async def _entered(self, scope: Scope, headers: Headers) -> Response | None:
+        """Say who is calling, or why they may not."""
+        if self._keys is None:
+            if (forged := self._forged(scope, headers)) is not None:
+                return forged
+        elif scope["path"] in OPEN_PATHS:
             return None
         key = _bearer(headers)
         if is_edit_token(key):
             return await self._edit_tokens.let_in(scope, key)
-        name = await self._keys.caller(key) if self._keys and key else None
+        name = await self._caller(key)
         if name is None:
-            told = "is not one that is known" if key else "is missing"
-            return problem(
-                "API007",
-                f"the API key {told}; nothing was done. Send `Authorization: Bearer <key>`.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-        _let_in(scope, name)
+            return _no_key(key)
+        # Somebody who may do everything.
+        scope.setdefault("state", {}).update(caller=name, rights=None)
         return None
 
-    async def _without_keys(self, scope: Scope, headers: Headers) -> Response | None:
+    async def _caller(self, key: str) -> str | None:
+        if self._keys is None:
+            return LOCAL
+        return await self._keys.caller(key) if key else None
+
+    def _forged(self, scope: Scope, headers: Headers) -> Response | None:
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._is_ours(host):
             told = f"the request is addressed to `{host[:200]}`, which is no name of this machine's loopback address"
@@ -72,10 +76,6 @@ class Access:
         if origin is not None and scope["method"] not in READS and urlsplit(origin).netloc != host:
             told = f"the request comes from a page of `{origin[:200]}`"
             return problem("API009", f"{told}; nothing was done. Set an API key to call from other origins.")
-        key = _bearer(headers)
-        if is_edit_token(key):
-            return await self._edit_tokens.let_in(scope, key)
-        _let_in(scope, LOCAL)
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -92,9 +92,13 @@ def _bearer(headers: Headers) -> str:
     return credential.strip() if scheme.lower() == "bearer" else ""
 
 
-def _let_in(scope: Scope, caller: str) -> None:
-    """Say who is calling: somebody who may do everything."""
-    scope.setdefault("state", {}).update(caller=caller, rights=None)
+def _no_key(key: str) -> Response:
+    told = "is not one that is known" if key else "is missing"
+    return problem(
+        "API007",
+        f"the API key {told}; nothing was done. Send `Authorization: Bearer <key>`.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
 
 
 def _is_loopback(name: str) -> bool:
