@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pointsman.base.ids import EdgeId, NodeId
+from pointsman.base.reaching import reached
 from pointsman.compile.findings import Findings
 from pointsman.compile.graph import Graph
 from pointsman.plan import Edge
@@ -22,14 +23,7 @@ def cut_cycles(graph: Graph, findings: Findings) -> Graph:
 
 def leading_to(graph: Graph, node: NodeId, entry: NodeId) -> set[NodeId]:
     """The nodes from which `node` is reached without passing `entry`, these two included where that is so."""
-    found, waiting = {node}, [node] if node != entry else []
-    while waiting:
-        for edge in graph.ins[waiting.pop()]:
-            if edge.source not in found:
-                found.add(edge.source)
-                if edge.source != entry:
-                    waiting.append(edge.source)
-    return found
+    return reached([node], lambda found: [edge.source for edge in graph.ins[found]] if found != entry else ())
 
 
 def _into_own_body(graph: Graph, findings: Findings) -> Iterator[EdgeId]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pointsman.base.ids import NodeId
+from pointsman.base.reaching import reached
 from pointsman.compile.findings import Findings
 from pointsman.compile.graph import Graph
 from pointsman.definition import Definition
@@ -31,22 +32,16 @@ def _check_reach(linked: Graph, forwards: Graph, findings: Findings) -> None:
     starts = [node for node, edges in linked.ins.items() if not edges]
     if linked.nodes and not starts:
         findings.refuse("CMP011", "/nodes", "every node has an edge that leads to it, so a run could begin nowhere.")
-    reached = _reached(linked, starts)
+    entered = _behind(linked, starts)
     on_cycles = _on_cycles(linked, forwards)
     for node in linked.nodes:
-        if node not in reached and node not in on_cycles:
+        if node not in entered and node not in on_cycles:
             told = f"`{node}` is never reached: every way to it comes out of a cycle that nothing leads into."
             findings.refuse("CMP010", linked.places.nodes[node], told)
 
 
-def _reached(graph: Graph, starts: list[NodeId]) -> set[NodeId]:
-    reached, waiting = set(starts), list(starts)
-    while waiting:
-        for edge in graph.out[waiting.pop()]:
-            if edge.target not in reached:
-                reached.add(edge.target)
-                waiting.append(edge.target)
-    return reached
+def _behind(graph: Graph, starts: list[NodeId]) -> set[NodeId]:
+    return reached(starts, lambda node: (edge.target for edge in graph.out[node]))
 
 
 def _on_cycles(linked: Graph, forwards: Graph) -> set[NodeId]:
@@ -55,6 +50,6 @@ def _on_cycles(linked: Graph, forwards: Graph) -> set[NodeId]:
     found: set[NodeId] = set()
     for edge in linked.edges:
         if edge.id not in kept:
-            behind = _reached(forwards, [edge.target])
-            found |= {node for node in behind if edge.source in _reached(forwards, [node])}
+            behind = _behind(forwards, [edge.target])
+            found |= {node for node in behind if edge.source in _behind(forwards, [node])}
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pointsman.base.ids import FrameId, NodeId, TokenId, split_pass, split_token
+from pointsman.base.ids import FrameId, NodeId, TokenId, split_frame, split_token
+from pointsman.base.reaching import reached
 from pointsman.plan import Plan
 
 
@@ -16,7 +17,7 @@ class Downstream:
         below: dict[NodeId, list[NodeId]] = {}
         for edge in plan.edges:
             below.setdefault(edge.source, []).append(edge.target)
-        self._reached = {node: _reached(below, node) for _, node in self._origins}
+        self._reached = {node: reached([node], lambda found: below.get(found, ())) for _, node in self._origins}
 
     def covers(self, token: TokenId) -> bool:
         """Whether `token` is one of them, or comes of one."""
@@ -25,24 +26,10 @@ class Downstream:
 
     def _comes_of(self, frame: FrameId, node: NodeId, origin_frame: FrameId, origin: NodeId) -> bool:
         """Of two passes of one loop the later comes of the earlier: every node of a loop leads to its end."""
-        for own, other in zip(_passes(frame), _passes(origin_frame), strict=False):
+        for own, other in zip(split_frame(frame), split_frame(origin_frame), strict=False):
             if own != other:
                 (loop, iteration), (other_loop, other_iteration) = own, other
                 if loop == other_loop:
                     return iteration > other_iteration
                 break
         return node in self._reached[origin]
-
-
-def _passes(frame: FrameId) -> list[tuple[NodeId, int]]:
-    return [split_pass(FrameId(part)) for part in frame.split("/")] if frame else []
-
-
-def _reached(below: dict[NodeId, list[NodeId]], origin: NodeId) -> set[NodeId]:
-    """The nodes that edges lead to from `origin`, itself included."""
-    found, waiting = {origin}, [origin]
-    while waiting:
-        fresh = [node for node in below.get(waiting.pop(), ()) if node not in found]
-        found.update(fresh)
-        waiting += fresh
-    return found

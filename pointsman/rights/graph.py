@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from pointsman.base.ids import EdgeId, NodeId
+from pointsman.base.reaching import reached
 from pointsman.plan import Edge, Plan
 
 
@@ -26,7 +27,7 @@ class Graph:
 
     def behind(self, node: NodeId) -> frozenset[NodeId]:
         """Every node that edges lead to from `node`; not itself."""
-        return _reached(node, lambda found: (edge.target for edge in self.out.get(found, ())))
+        return _beyond(node, lambda found: (edge.target for edge in self.out.get(found, ())))
 
     def before(self, node: NodeId, among: Collection[NodeId]) -> frozenset[NodeId]:
         """Every node from which edges lead to `node`; beyond those not in `among` it does not look."""
@@ -35,7 +36,7 @@ class Graph:
             if found == node or found in among:
                 yield from (edge.source for edge in self.ins.get(found, ()))
 
-        return _reached(node, sources)
+        return _beyond(node, sources)
 
     def surely_behind(self, node: NodeId) -> frozenset[NodeId]:
         """The nodes that are never skipped for want of a live edge once the plain out-edges of `node` are live.
@@ -70,12 +71,5 @@ def is_plain(edge: Edge) -> bool:
     return edge.when is None and goes_on(edge)
 
 
-def _reached(start: NodeId, steps: Callable[[NodeId], Iterable[NodeId]]) -> frozenset[NodeId]:
-    found: set[NodeId] = set()
-    waiting = [start]
-    while waiting:
-        for node in steps(waiting.pop()):
-            if node not in found:
-                found.add(node)
-                waiting.append(node)
-    return frozenset(found)
+def _beyond(start: NodeId, steps: Callable[[NodeId], Iterable[NodeId]]) -> frozenset[NodeId]:
+    return frozenset(reached(steps(start), steps))

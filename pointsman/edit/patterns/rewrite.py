@@ -8,6 +8,7 @@ from typing import Any
 
 from pointsman.base.errors import Problem
 from pointsman.base.ids import NODE_ID
+from pointsman.base.reaching import reached
 from pointsman.compile.graph import Graph
 from pointsman.definition import Document, Operation, apply_patch
 from pointsman.definition.patch import segment
@@ -85,13 +86,7 @@ class Rewrite:
         for way in self.ways:
             if way.target in allowed and (way.leads_on or not leading_on):
                 following.setdefault(way.source, []).append(way.target)
-        found, waiting = {start}, [start]
-        while waiting:
-            for node in following.get(waiting.pop(), ()):
-                if node not in found:
-                    found.add(node)
-                    waiting.append(node)
-        return found
+        return reached([start], lambda found: following.get(found, ()))
 
     def need_new(self, name: str, pointer: str, taken: Collection[str] = ()) -> None:
         """Refuse an id for a new node that is none, or that another node has.

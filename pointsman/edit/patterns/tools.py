@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any, Final, NamedTuple
 
+from pointsman.base.reaching import reached
 from pointsman.edit.patterns.registry import request_schema
 
 _REFERENCE: Final = re.compile(r'"#/\$defs/(\w+)"')
@@ -40,11 +41,9 @@ def _tool(name: str, model: str, definitions: dict[str, Any]) -> Tool:
 
 def _used(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
     """The definitions that a schema refers to, and those they refer to."""
-    found: set[str] = set()
-    pending = _REFERENCE.findall(json.dumps(schema))
-    while pending:
-        name = pending.pop()
-        if name not in found:
-            found.add(name)
-            pending += _REFERENCE.findall(json.dumps(definitions[name]))
-    return found
+
+    def references(part: Any) -> list[str]:
+        found: list[str] = _REFERENCE.findall(json.dumps(part))
+        return found
+
+    return reached(references(schema), lambda name: references(definitions[name]))
