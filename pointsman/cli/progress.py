@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from pointsman.base.ids import FrameId, split_frame
 from pointsman.cli.events import FINAL
 from pointsman.cli.picture import Label
 from pointsman.plan import Node
@@ -136,5 +137,4 @@ def added_nodes(operations: Any) -> Iterator[Mapping[str, Any]]:
 
 def passes_of(frame: str) -> dict[str, int]:
     """From `polish[2]/retry[1]`, the pass of each loop around a node."""
-    parts = (part.rstrip("]").partition("[") for part in frame.split("/") if part)
-    return {loop: int(number) for loop, _, number in parts}
+    return dict(split_frame(FrameId(frame)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from pointsman.base.ids import FrameId, split_frame
 from pointsman.cli.progress import NodeProgress, run_status
 
 _SHOWN = 60
@@ -62,8 +63,8 @@ def _ended(node: Mapping[str, Any]) -> Text:
 
 def _name(node: Mapping[str, Any]) -> str:
     attempt = f" #{node['attempt']}" if node.get("attempt", 0) > 1 else ""
-    passes = ".".join(part.rpartition("[")[2].rstrip("]") for part in node.get("frame", "").split("/"))
-    return f"{node['node']}{f' ↺{passes}' if passes else ''}{attempt}"
+    numbers = ".".join(str(number) for _, number in split_frame(FrameId(node.get("frame", ""))))
+    return f"{node['node']}{f' ↺{numbers}' if numbers else ''}{attempt}"
 
 
 def _note(note: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pointsman.base.ids import FrameId, NodeId, TokenId, is_within, split_pass, split_token, token_id
+from pointsman.base.ids import FrameId, NodeId, TokenId, is_within, split_frame, split_token, token_id
 from pointsman.plan import Plan
 from pointsman.protocol.state import Result
 from pointsman.protocol.transition import Transition
@@ -49,8 +49,7 @@ def _note(found: dict[NodeId, dict[TokenId, None]], homes: Homes, token: TokenId
 
 
 def _is_home(homes: Homes, node: NodeId, frame: FrameId) -> bool:
-    loops = [split_pass(FrameId(part))[0] for part in frame.split("/")] if frame else []
-    return homes.get(node) == loops
+    return homes.get(node) == [loop for loop, _ in split_frame(frame)]
 
 
 def _ended(homes: Homes, change: Transition) -> Iterator[tuple[TokenId, Result]]:

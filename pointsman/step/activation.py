@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from pointsman.base.ids import EdgeId, FrameId, TokenId, pass_frame, token_id
+from pointsman.base.ids import EdgeId, FrameId, TokenId, pass_frame, split_frame, token_id
 from pointsman.plan import Edge
 from pointsman.protocol.state import ErrorInfo
 from pointsman.step.draft import MAX_PASSES, Arrival, Beginning, Draft
@@ -68,7 +68,7 @@ def _deliver(draft: Draft, site: Site, frame: FrameId, edges: tuple[Edge, ...], 
 
 def _enter(draft: Draft, site: Site, frame: FrameId) -> FrameId:
     """The frame a node is activated in: a first pass is opened of each region it is the entry of and not yet in."""
-    inside = {part.partition("[")[0] for part in frame.split("/")}
+    inside = {region for region, _ in split_frame(frame)}
     for region in site.enters:
         if region not in inside:
             frame = pass_frame(frame, region, 1)
