@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
+from pointsman.adapters.redis.leases import PartitionLeases
 from pointsman.adapters.redis.partition import SCRIPTS, Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.pulses import RedisPulses
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.run_store import RedisRunStore
@@ -97,6 +99,11 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     await recovery.restore([Rebuilt(again.snapshot, {}, (), again.first)])
     await recovery.drop([again.run])
     await recovery.open(4_000_000_000)
+    leases = PartitionLeases(Partitions([partition], partition.connection), "coordinator", "c1")
+    await leases.join()
+    await leases.hold([0])
+    await leases.release([0])
+    await leases.aclose()
     await source.aclose()
     await partition.aclose()
 

@@ -78,6 +78,18 @@ class Keyspace:
         """There while a registered worker is alive."""
         return f"{self._tag}worker:{consumer}"
 
+    def holder(self, role: str) -> str:
+        """The process of that role that serves the partition; there while its lease lasts."""
+        return f"{self._tag}wf.{role}"
+
+    def members(self, role: str) -> str:
+        """All live processes of that role, in partition 0."""
+        return f"{self._tag}wf.{role}s"
+
+    def member_changes(self, role: str) -> str:
+        """Tells those processes that one came or went, or released a partition; in partition 0."""
+        return f"{self._tag}wf.{role}s.changes"
+
     def state(self, run: RunId) -> tuple[str, ...]:
         """What a run consists of: its own fields, counter, tokens, joins, context, frames, history."""
         tag = self._tag

@@ -32,6 +32,9 @@ SCRIPTS: Final = (
     "postpone_signal",
     "report_lost",
     "missing_tasks",
+    "join_members",
+    "hold_lease",
+    "release_lease",
 )
 
 
