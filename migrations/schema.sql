@@ -98,6 +98,7 @@ CREATE TABLE runs (
     forked_from text COLLATE "C",
     fork json,
     tenant text COLLATE "C" NOT NULL DEFAULT '',
+    crc integer,
     FOREIGN KEY (workflow, version) REFERENCES workflow_versions (workflow, version),
     CONSTRAINT runs_have_a_known_status CHECK (
         status IN ('QUEUED', 'RUNNING', 'PAUSED', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMED_OUT')
@@ -115,10 +116,12 @@ CREATE TABLE runs (
         ended_at IS NOT NULL OR (output IS NULL AND output_ref IS NULL)
     ),
     CONSTRAINT runs_started_by_a_tag_have_a_version CHECK (tag IS NULL OR version IS NOT NULL),
-    CONSTRAINT runs_that_were_forked_say_how CHECK ((forked_from IS NULL) = (fork IS NULL))
+    CONSTRAINT runs_that_were_forked_say_how CHECK ((forked_from IS NULL) = (fork IS NULL)),
+    CONSTRAINT runs_have_a_crc_of_16_bits CHECK (crc BETWEEN 0 AND 65535)
 ) WITH (fillfactor = 80);
 -- `seq` is that of the last event that changed the row, not of the last event. `tag` is what the run was started by; it
--- may have moved on, or be gone. No foreign key from a fork: it outlives the run that it came from.
+-- may have moved on, or be gone. No foreign key from a fork: it outlives the run that it came from. `crc` is the CRC-16 of
+-- the id, from which the run's partition follows; NULL where a release wrote the row that knew of none.
 
 CREATE INDEX runs_by_age ON runs (created_at, run_id);
 CREATE INDEX runs_by_status ON runs (status, created_at, run_id);
@@ -158,8 +161,9 @@ CREATE TABLE journal_alarms (
     CONSTRAINT journal_alarms_have_a_known_kind CHECK (kind IN ('other_content', 'unreadable', 'projection_refused'))
 );
 
--- Epochs of Redis: each time that a supervisor opened it, anew, started again or recovered, and what that came to.
--- `opened_at` is empty while it is being prepared, or if whoever prepared it died.
+-- Epochs of Redis: each time that a supervisor opened a partition of it, anew, started again or recovered, and what that
+-- came to. `opened_at` is empty while it is being prepared, or if whoever prepared it died. An epoch belongs to one
+-- partition: a run that moves to another, when their number is changed, meets only later ones.
 CREATE TABLE openings (
     epoch bigint PRIMARY KEY,
     server text NOT NULL,
@@ -170,9 +174,21 @@ CREATE TABLE openings (
     restored integer NOT NULL DEFAULT 0,
     dropped integer NOT NULL DEFAULT 0,
     failed integer NOT NULL DEFAULT 0,
+    partition integer NOT NULL DEFAULT 0,
     CONSTRAINT openings_have_an_epoch CHECK (epoch >= 1),
     CONSTRAINT openings_begin_before_they_are_done CHECK (opened_at >= began_at),
-    CONSTRAINT openings_count_from_zero CHECK (checked >= 0 AND restored >= 0 AND dropped >= 0 AND failed >= 0)
+    CONSTRAINT openings_count_from_zero CHECK (checked >= 0 AND restored >= 0 AND dropped >= 0 AND failed >= 0),
+    CONSTRAINT openings_are_of_a_partition CHECK (partition >= 0)
+);
+CREATE INDEX openings_by_partition ON openings (partition, epoch);
+
+-- One row. How many partitions the runs in Redis are spread over.
+CREATE TABLE layout (
+    is_the_only_one boolean PRIMARY KEY DEFAULT true,
+    partitions integer NOT NULL,
+    since bigint NOT NULL DEFAULT unix_millis(),
+    CONSTRAINT layout_is_one_row CHECK (is_the_only_one),
+    CONSTRAINT layout_has_a_partition CHECK (partitions >= 1)
 );
 
 -- Edits --------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from pointsman.adapters.postgres.blob_references import BlobReferences
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.journal import LeasedWriter, PostgresJournal
+from pointsman.adapters.postgres.journal import PostgresJournal
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.retention import PostgresRetention
@@ -85,7 +86,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     executor = Executor(store, Programs(store), blobs, settings.coordinator.inline_limit_bytes, admission)
     journal = Journal(
         source,
-        LeasedWriter(settings.database_dsn, 0, own.lease_ttl_ms, metrics),
+        LeasedWriter(Leases(settings.database_dsn, own.lease_ttl_ms), 0, metrics),
         Completion(store, index, metrics, service.crasher),
         _fence(service, partition, pool, blobs),
         store,

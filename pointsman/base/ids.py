@@ -30,9 +30,14 @@ RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 NODE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
+def crc_of(run: RunId) -> int:
+    """The CRC-16 of a run's id, as Redis Cluster has it (XMODEM)."""
+    return crc_hqx(run.encode(), 0)
+
+
 def partition_of(run: RunId, partitions: int) -> int:
     """The partition that a run lives in (ARCHITECTURE §4): the CRC-16 of its id, as in Redis Cluster, modulo them."""
-    return crc_hqx(run.encode(), 0) % partitions if partitions > 1 else 0
+    return crc_of(run) % partitions if partitions > 1 else 0
 
 
 def token_id(frame: FrameId, node: NodeId) -> TokenId:

@@ -36,6 +36,8 @@ PAGE: Final = 500
 """Runs that are compared at once."""
 EVENTS_AT_ONCE: Final = 10_000
 """Rows of the journal that are read at once, about; a run with more comes alone."""
+FIRST: Final = "first_opening"
+"""The reason of an opening that nothing was before."""
 ASKED_FOR: Final = "asked_for"
 """The reason of an opening for which every open run is rebuilt."""
 _OPEN: Final[tuple[RunStatus, ...]] = ("RUNNING", "PAUSED", "QUEUED")
@@ -86,10 +88,9 @@ class Recovery:
         epoch from which on that is done."""
         fence, newest = await self._store.look(), await self._record.newest()
         now = await self._store.now()
-        epoch = _next_epoch(fence, newest, now)
-        await self._record.note(Opening(epoch, fence.server, now, None, ASKED_FOR, 0, 0, 0, 0))
-        await self._store.close(epoch)
-        return epoch
+        opening = await self._begin(fence, newest, now, ASKED_FOR)
+        await self._store.close(opening.epoch)
+        return opening.epoch
 
     async def open(self, write_down: Heartbeat, beat: Heartbeat) -> Opening:
         """Recover what there is to recover, and open the store; what came of it.
@@ -103,13 +104,14 @@ class Recovery:
         """
         fence, newest = await self._store.look(), await self._record.newest()
         now = await self._store.now()
-        epoch, reason = _next_epoch(fence, newest, now), _reason(fence, newest)
+        reason = _reason(fence, newest)
         # Where the journal is the older of the two, since Postgres came back from a backup, the store is right.
         ahead_is_kept = bool(fence.epoch) and (newest is None or newest.epoch <= fence.epoch)
-        opening = Opening(epoch, fence.server, now, None, reason, 0, 0, 0, 0)
+        opening = await self._begin(fence, newest, now, reason)
+        epoch = opening.epoch
         await self._store.close(epoch)
         self._kept.clear()
-        opening = await self._tell(opening)
+        self._told(opening)
         await write_down()
         async for runs in self._pages():
             await beat()
@@ -133,6 +135,11 @@ class Recovery:
         self._crasher.reach("between_restore_and_open")
         await self._store.open(epoch)
         return await self._tell(opening._replace(opened_at=max(now, await self._store.now())))
+
+    async def _begin(self, fence: Fence, newest: Opening | None, now: Millis, reason: str) -> Opening:
+        known = max(fence.epoch, fence.prepared, newest.epoch if newest is not None else 0)
+        epoch = max(now // 1_000, known + 1)
+        return await self._record.begin(Opening(epoch, fence.server, now, None, reason, 0, 0, 0, 0))
 
     async def _tell(self, opening: Opening) -> Opening:
         await self._record.note(opening)
@@ -232,14 +239,11 @@ def _in_batches(runs: Sequence[JournalledRun]) -> list[list[JournalledRun]]:
     return batches
 
 
-def _next_epoch(fence: Fence, newest: Opening | None, now: Millis) -> int:
-    known = max(fence.epoch, fence.prepared, newest.epoch if newest is not None else 0)
-    return max(now // 1_000, known + 1)
-
-
 def _reason(fence: Fence, newest: Opening | None) -> str:
     if newest is None:
-        return "first_opening"
+        return FIRST
+    if newest.opened_at is None and newest.reason in (FIRST, ASKED_FOR):
+        return newest.reason  # whoever began it has not got far
     if not fence.epoch:
         return newest.reason if fence.prepared == newest.epoch else "state_lost"
     return "older_state" if fence.epoch < newest.epoch else "server_restarted"

@@ -160,7 +160,7 @@ class Opening(NamedTuple):
 
 
 class OpenRuns(Protocol):
-    """What Postgres knows of the runs that are not final, and of the epochs there were."""
+    """What Postgres knows of the runs of a store that are not final, and of the epochs there were."""
 
     async def page(self, status: RunStatus, after: Cursor, limit: int) -> list[JournalledRun]:
         """Runs of a status that have events, behind a cursor, oldest first."""
@@ -175,7 +175,11 @@ class OpenRuns(Protocol):
         ...
 
     async def newest(self) -> Opening | None:
-        """The opening with the latest epoch."""
+        """The opening of this store with the latest epoch."""
+        ...
+
+    async def begin(self, opening: Opening) -> Opening:
+        """Write an opening down, in the epoch that it names or a later one: behind all there were, of any store."""
         ...
 
     async def note(self, opening: Opening) -> None:

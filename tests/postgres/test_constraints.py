@@ -30,6 +30,7 @@ LEGAL = f"""
     INSERT INTO journal_alarms (kind, run_id, epoch, seq, tip, body, detail)
         VALUES ('unreadable', 'run_1', 1, 1, 'tip', '', '');
     INSERT INTO openings (epoch, server, began_at, reason) VALUES (1, 'process', 1, 'state_lost');
+    INSERT INTO layout (partitions) VALUES (1);
     INSERT INTO patch_audit (run_id, by, description, operations, code, problems)
         VALUES ('run_1', '', '', '[]', 'EDT001', '[]');
     INSERT INTO idempotency_keys VALUES ('runs', 'key', '{OTHER}');
@@ -131,6 +132,7 @@ ILLEGAL = {
     "runs_that_moved_have_started": run(status="'RUNNING'"),
     "runs_end_when_they_are_final": run(status="'FAILED'", started_at="1"),
     "runs_give_output_at_their_end": run(status="'RUNNING'", started_at="1", output="'1'"),
+    "runs_have_a_crc_of_16_bits": run(crc="65536"),
     "events_pkey": "INSERT INTO events VALUES ('run_1', 1, 1, 'other', 1, 'start', '')",
     "events_count_from_one": "INSERT INTO events VALUES ('run_1', 1, 0, 'tip', 1, 'start', '')",
     "events_have_a_tip": "INSERT INTO events VALUES ('run_1', 1, 2, '', 1, 'start', '')",
@@ -147,6 +149,10 @@ ILLEGAL = {
     "openings_have_an_epoch": "UPDATE openings SET epoch = 0",
     "openings_begin_before_they_are_done": "UPDATE openings SET opened_at = 0",
     "openings_count_from_zero": "UPDATE openings SET dropped = -1",
+    "openings_are_of_a_partition": "UPDATE openings SET partition = -1",
+    "layout_pkey": "INSERT INTO layout (partitions) VALUES (2)",
+    "layout_is_one_row": "UPDATE layout SET is_the_only_one = false",
+    "layout_has_a_partition": "UPDATE layout SET partitions = 0",
     "patches_pkey": (
         "INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, "
         "plan) SELECT run_id, revision, seq, at, by, description, operations, base_definition, definition, plan "

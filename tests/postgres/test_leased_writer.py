@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import pytest
 
 from pointsman.adapters.postgres.connect import close, connect
-from pointsman.adapters.postgres.journal import LeasedWriter
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
 from pointsman.base.errors import ServerUnavailable
 from pointsman.metrics import Metrics
 from tests.support.journalled import Story
@@ -16,16 +18,29 @@ Candidate = Callable[..., LeasedWriter]
 
 @pytest.fixture
 async def candidate(database: str) -> AsyncIterator[Candidate]:
-    """Makes writers, and gives up their leases afterwards."""
+    """Makes writers, each of a process of its own unless told, and gives up their leases afterwards."""
     made: list[LeasedWriter] = []
 
-    def make(stream: int = 0, ttl_ms: int = 60_000, metrics: Metrics | None = None) -> LeasedWriter:
-        made.append(LeasedWriter(database, stream, ttl_ms, metrics or Metrics()))
+    def make(
+        stream: int = 0, ttl_ms: int = 60_000, metrics: Metrics | None = None, leases: Leases | None = None
+    ) -> LeasedWriter:
+        made.append(LeasedWriter(leases or Leases(database, ttl_ms), stream, metrics or Metrics()))
         return made[-1]
 
     yield make
     for writer in made:
         await writer.release()
+
+
+async def connected(database: str) -> int:
+    """How many connections writers have."""
+    connection = await connect(database, name="test")
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name LIKE 'pointsman journal%'"
+    )
+    await close(connection)
+    return count
 
 
 async def hang_up_on_writers(database: str) -> None:
@@ -75,6 +90,64 @@ async def test_a_writer_that_hangs_is_hung_up_on(candidate: Candidate) -> None:
     await eventually(second.acquire)
     with pytest.raises(ServerUnavailable, match="SRV040"):
         await silent.acquire()
+
+
+async def test_the_writers_of_one_process_hold_their_streams_over_one_connection(
+    candidate: Candidate, database: str
+) -> None:
+    # Given a process that writes two streams, and asks for one twice
+    leases = Leases(database, 60_000)
+    one, two, again, other = (candidate(stream, leases=leases) for stream in (0, 1, 1, 2))
+    assert [await writer.acquire() for writer in (one, two, again)] == [True, True, False]
+    assert await connected(database) == 1
+    assert [(await writer.write(Story(run).start().events)).rows for writer, run in ((one, "a"), (two, "b"))] == [1, 1]
+    # When it gives one up, then another process may have that, and no other
+    await one.release()
+    elsewhere = [candidate(0), candidate(1)]
+    assert [await writer.acquire() for writer in elsewhere] == [True, False]
+    assert await two.acquire()
+    # And with the last one goes the connection
+    await two.release()
+    assert await elsewhere[1].acquire()
+    assert await connected(database) == 2
+    # Whoever did not have the lease has nothing to give up
+    assert await other.acquire()
+    await again.release()
+    assert not await candidate(2).acquire()
+
+
+async def test_a_process_that_loses_its_connection_loses_all_its_streams_at_once(
+    candidate: Candidate, database: str
+) -> None:
+    # Given a process that writes two streams, and whose connection broke
+    leases = Leases(database, 60_000)
+    one, two = candidate(0, leases=leases), candidate(1, leases=leases)
+    assert [await writer.acquire() for writer in (one, two)] == [True, True]
+    await hang_up_on_writers(database)
+    # When the first notices and takes its stream again, over another one
+    with pytest.raises(ServerUnavailable, match="SRV040"):
+        await one.acquire()
+    await one.release()
+    assert await one.acquire()
+    # Then the second can neither write nor renew, though there is a connection
+    for use in (two.acquire, partial(two.write, Story().start().events)):
+        with pytest.raises(ServerUnavailable, match=r"SRV040 .* lease on stream 1 of the journal"):
+            await use()
+    # Until it has taken its stream again; and the first was left alone
+    await two.release()
+    assert await two.acquire()
+    assert (await one.write(Story().start().events)).rows == 1
+
+
+async def test_writers_of_one_process_write_one_after_the_other(candidate: Candidate, database: str) -> None:
+    leases = Leases(database, 60_000)
+    writers = [candidate(stream, leases=leases) for stream in range(5)]
+    assert await asyncio.gather(*(writer.acquire() for writer in writers)) == [True] * 5
+    written = await asyncio.gather(
+        *(writer.write(Story(f"run_{number}").start().end().events) for number, writer in enumerate(writers))
+    )
+    assert [len(batch.ended) for batch in written] == [1] * 5
+    assert await connected(database) == 1
 
 
 async def test_what_is_written_and_what_is_amiss_is_counted(candidate: Candidate) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.journal import LeasedWriter, PostgresJournal
+from pointsman.adapters.postgres.journal import PostgresJournal
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -21,7 +22,7 @@ from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.crashpoints import Crasher
 from pointsman.base.ids import Millis, RunId
 from pointsman.execute import Executor, Programs
-from pointsman.execute.recovery import Recovery
+from pointsman.execute.recovery import FIRST, Recovery
 from pointsman.health import Health
 from pointsman.metrics import Metrics
 from pointsman.plan import Plan, encode_plan
@@ -169,7 +170,7 @@ class Depot:
     def writing(self, drain: asyncio.Event, source: RedisEventSource, **settings: Any) -> Journal:
         """The journal of one supervisor."""
         told = {"batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
-        writer = LeasedWriter(self.dsn, 0, told["lease_ttl_ms"], self.metrics)
+        writer = LeasedWriter(Leases(self.dsn, told["lease_ttl_ms"]), 0, self.metrics)
         return Journal(
             source, writer, self.completion(), self.fence(), self.store, drain, self.metrics, Crasher(), **told
         )
@@ -195,9 +196,8 @@ async def depot_on(dsn: str, redis_url: str) -> AsyncIterator[Depot]:
     pool = await open_pool(dsn, name="test", size=5)
     try:
         # What opened the server that it found stands in Postgres, as if a supervisor had done it.
-        await PostgresOpenRuns(pool).note(
-            Opening(int(partition.epoch), "", MOMENT, MOMENT, "first_opening", 0, 0, 0, 0)
-        )
+        record, first = PostgresOpenRuns(pool), Opening(int(partition.epoch), "", MOMENT, None, FIRST, 0, 0, 0, 0)
+        await record.note((await record.begin(first))._replace(opened_at=MOMENT))
         yield Depot(dsn, pool, partition)
     finally:
         pool.terminate()

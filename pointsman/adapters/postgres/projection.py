@@ -9,7 +9,7 @@ import msgspec
 
 from pointsman.adapters.postgres.event_head import Entry, EventHead, PatchHead
 from pointsman.adapters.postgres.queries import sql
-from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.base.ids import Digest, Millis, RunId, crc_of
 from pointsman.ports.journal import JournalEvent
 from pointsman.protocol.output import EMPTY, Output
 from pointsman.protocol.state import RunHead, RunStatus
@@ -130,6 +130,7 @@ def _head_columns(heads: Sequence[RunHead]) -> Iterable[list[object]]:
             h.input.ref,
             json_of(h.metadata),
             h.created_at,
+            crc_of(h.run_id),
         )
         for h in heads
     )

@@ -11,7 +11,7 @@ import msgspec
 from pointsman.adapters.postgres.connect import reaching_postgres
 from pointsman.adapters.postgres.projection import data_of, json_of
 from pointsman.adapters.postgres.queries import sql
-from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.base.ids import Digest, Millis, RunId, crc_of
 from pointsman.ports.run_index import NEWEST, OLDEST, Acceptance, Cursor, NewRun, QuietRun, Request, RunRow
 from pointsman.protocol.output import output_of
 from pointsman.protocol.state import ErrorInfo, Fork, RunStatus
@@ -121,6 +121,7 @@ async def _accept(connection: Connection, run: NewRun) -> Acceptance:
         None if run.forked is None else run.forked.run_id,
         json_of(run.forked),
         run.tenant,
+        crc_of(run.run_id),
     )
     if row is None:
         return Acceptance("run_exists", await _get(connection, run.run_id))

@@ -44,10 +44,11 @@ WHERE runs.run_id = c.run_id AND (runs.epoch, runs.seq) < (c.epoch, c.seq)
     AND NOT EXISTS (SELECT FROM events AS e WHERE e.run_id = c.run_id AND e.epoch > c.epoch AND e.seq <= c.seq);
 
 -- name: adopt_runs
-INSERT INTO runs (run_id, workflow, definition, plan, engine, input, input_ref, metadata, created_at)
+INSERT INTO runs (run_id, workflow, definition, plan, engine, input, input_ref, metadata, created_at, crc)
 SELECT *
 FROM unnest(
-    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::json[], $9::bigint[]
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::json[], $9::bigint[],
+    $10::int[]
 )
 ON CONFLICT DO NOTHING;
 
@@ -91,6 +92,9 @@ FROM unnest($1::text[]) AS asked (run_id), LATERAL (
 
 -- name: try_writer_lock
 SELECT pg_try_advisory_lock($1, $2);
+
+-- name: give_up_writer_lock
+SELECT pg_advisory_unlock($1, $2);
 
 -- name: renew_writer_lock
 -- Says nothing; it is heard. The server hangs up on a writer that is silent for too long.

@@ -1,11 +1,12 @@
 -- What recovery reads of the journal, and the openings of Redis.
 
 -- name: open_runs
+-- Of one partition, $5, of $6; and those of which that is not written down.
 SELECT r.run_id, r.created_at, latest.epoch, latest.seq, latest.tip
 FROM runs AS r, LATERAL (
     SELECT e.epoch, e.seq, e.tip FROM events AS e WHERE e.run_id = r.run_id ORDER BY e.epoch DESC, e.seq DESC LIMIT 1
 ) AS latest
-WHERE r.status = $1 AND (r.created_at, r.run_id) > ($2, $3)
+WHERE r.status = $1 AND (r.created_at, r.run_id) > ($2, $3) AND (r.crc IS NULL OR r.crc % $6 = $5)
 ORDER BY r.created_at, r.run_id LIMIT $4;
 
 -- name: events_of_runs
@@ -15,14 +16,15 @@ ORDER BY run_id, epoch, seq;
 
 -- name: newest_opening
 SELECT epoch, server, began_at, opened_at, reason, checked, restored, dropped, failed FROM openings
+WHERE partition = $1
 ORDER BY epoch DESC LIMIT 1;
 
+-- name: reserve_opening
+-- In the first epoch from the one asked for on that is behind all there were, of whatever partition.
+INSERT INTO openings (epoch, server, began_at, reason, partition)
+SELECT greatest($1, max(epoch) + 1), $2, $3, $4, $5 FROM openings
+ON CONFLICT (epoch) DO NOTHING
+RETURNING epoch;
+
 -- name: note_opening
-INSERT INTO openings (epoch, server, began_at, opened_at, reason, checked, restored, dropped, failed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (epoch) DO UPDATE SET
-    opened_at = excluded.opened_at,
-    checked = excluded.checked,
-    restored = excluded.restored,
-    dropped = excluded.dropped,
-    failed = excluded.failed;
+UPDATE openings SET opened_at = $2, checked = $3, restored = $4, dropped = $5, failed = $6 WHERE epoch = $1;

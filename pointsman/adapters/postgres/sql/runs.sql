@@ -2,9 +2,10 @@
 
 -- name: accept_run
 INSERT INTO runs (
-    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag, forked_from, fork, tenant
+    run_id, workflow, version, definition, plan, engine, input, input_ref, metadata, created_at, tag, forked_from, fork, tenant,
+    crc
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING
 RETURNING *;
 
