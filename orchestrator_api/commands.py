@@ -17,8 +17,8 @@ from orchestrator_api.idempotency import NotConfirmed, once
 from orchestrator_api.paths import RunPath
 from orchestrator_api.problems import problem
 from orchestrator_api.reading import found
-from pointsman.base.errors import RunClosed, RunError, RunNotFound
-from pointsman.base.ids import RunId
+from pointsman.base.errors import RunClosed, RunError, RunNotFound, ServerUnavailable
+from pointsman.base.ids import RunId, Tip
 from pointsman.execute.repair import Repair
 from pointsman.protocol.signal import Cancel, Pause, Resume
 from pointsman.protocol.state import FINAL, RunStatus
@@ -87,8 +87,9 @@ async def repair(run_id: RunPath, request: Request, services: Api) -> Response:
         live, records = services.live, services.records
         executor, limit = live.executor, services.settings.coordinator.inline_limit_bytes
         repair = Repair(live.store, live.repairs, records.open_runs, records.documents, executor.blobs, limit)
-        seq = await repair.repair(run_id)
-        await confirm(services, run_id, seq)
+        made = await repair.repair(run_id)
+        seq = made.transition.seq
+        await confirm(services, run_id, seq, made.tip)
         found = (await live.store.load([run_id])).get(run_id)
         return answer(CommandDone(run_id, found.head.status if found else "RUNNING", seq, True, ""))
 
@@ -106,7 +107,7 @@ async def _command(services: Services, request: Request, run_id: RunId, command:
             verdict = await services.live.executor.command(signal)
         except RunNotFound:
             raise await not_in_redis(services, run_id) from None
-        await confirm(services, run_id, verdict.seq)
+        await confirm(services, run_id, verdict.seq, verdict.tip)
         return answer(CommandDone(run_id, _LEADS_TO[command], verdict.seq, verdict.changed, verdict.reason))
 
     return await once(services, request, body, carry_out)
@@ -136,16 +137,29 @@ def closed(run_id: RunId, status: RunStatus) -> RunClosed:
     return RunClosed("RUN004", f"run {run_id} is {status}, which is final; nothing was changed. Start a new run.")
 
 
-async def confirm(services: Services, run_id: RunId, seq: int) -> None:
-    """Wait until what a request did is durable.
+async def confirm(services: Services, run_id: RunId, seq: int, tip: Tip) -> None:
+    """Wait until what a request did, which left the run at `tip`, is durable.
 
     Raises:
         NotConfirmed: It was done, and the journal has not passed it in time.
+        ServerUnavailable: SRV061, Redis lost it before the journal had it.
     """
-    if not await services.records.watch.wait_until(run_id, seq, DURABLE_S):
+    confirmation = await services.records.watch.confirm(run_id, seq, tip, DURABLE_S)
+    if confirmation == "lost":
+        raise lost(run_id, seq)
+    if confirmation == "late":
         told = (
             f"run {run_id} was changed, as its event {seq}, but the journal has not passed that within "
             f"{DURABLE_S:g} s: it would be lost with Redis. See that a supervisor is running; do not send the request "
             "again, but look at the run."
         )
         raise NotConfirmed(problem("API016", told))
+
+
+def lost(run_id: RunId, seq: int) -> ServerUnavailable:
+    """The answer where Redis has taken a change, and lost it."""
+    return ServerUnavailable(
+        "SRV061",
+        f"run {run_id} was changed, as its event {seq}, and Redis lost that before the journal had it: the run goes on "
+        "as if nothing had been changed. Try again.",
+    )

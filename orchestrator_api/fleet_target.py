@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from orchestrator_api.commands import DURABLE_S, not_in_redis
+from orchestrator_api.commands import DURABLE_S, lost, not_in_redis
 from orchestrator_api.deps import Decision, NewFleetEdit, Services
 from orchestrator_api.patches import Preparing, SentEdit, Unchanged, audit_refusal
 from orchestrator_api.preview import EditOptions
@@ -19,9 +19,10 @@ from pointsman.base.errors import (
     RunNotFound,
     ServerUnavailable,
 )
-from pointsman.base.ids import RunId
+from pointsman.base.ids import RunId, Tip
 from pointsman.execute import Prepared
 from pointsman.protocol.state import RunHead
+from pointsman.protocol.transition import tip_after
 
 ENDED: Final = Decision("ended")
 _OF_ONE_RUN: Final = frozenset({"RUN002", "RUN006", "SRV060", "SRV061"})
@@ -78,6 +79,7 @@ class Targets:
 
         Raises:
             ServerUnavailable: SRV062, what was done is not in the journal, or what was done before is not known.
+                SRV061, Redis has lost what was done.
             Also as `Executor.edit` does, refusals aside.
         """
         sent = self._sent(run_id)
@@ -94,7 +96,7 @@ class Targets:
             return Decision("refused", None, wrong.code, wrong.message)
         except (RunClosed, RunNotFound) as gone:
             return (await self.look_up(run_id) if is_again else None) or await self._gone(gone, run_id)
-        await self._durable(run_id, change.seq)
+        await self._durable(run_id, change.seq, tip_after(change))
         assert change.patch is not None, "an edit says what it was"
         return Decision("applied", change.patch.revision)
 
@@ -106,7 +108,7 @@ class Targets:
         """
         found = (await self._services.live.store.load([run_id])).get(run_id)
         if found is not None:
-            await self._durable(run_id, found.head.seq)
+            await self._durable(run_id, found.head.seq, found.head.tip)
         for patch in await self._services.records.patches.taken(run_id):
             if patch.by == self._by:
                 return Decision("applied", patch.revision)
@@ -132,8 +134,11 @@ class Targets:
                 raise why
         return ENDED
 
-    async def _durable(self, run_id: RunId, seq: int) -> None:
-        if not await self._services.records.watch.wait_until(run_id, seq, DURABLE_S):
+    async def _durable(self, run_id: RunId, seq: int, tip: Tip) -> None:
+        confirmation = await self._services.records.watch.confirm(run_id, seq, tip, DURABLE_S)
+        if confirmation == "lost":
+            raise lost(run_id, seq)
+        if confirmation == "late":
             told = f"the journal has not passed event {seq} of run {run_id} within {DURABLE_S:g} s"
             raise ServerUnavailable("SRV062", f"{told}, so what it was edited with is not known. Try again.")
 

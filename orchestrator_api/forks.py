@@ -21,7 +21,7 @@ from orchestrator_api.paths import RunPath
 from orchestrator_api.reading import found
 from orchestrator_api.view import ForkView, fork_view
 from pointsman.base.errors import Problem, RunError, RunNotFound
-from pointsman.base.ids import FrameId, Millis, NodeId, RunId, TokenId, split_token
+from pointsman.base.ids import FrameId, Millis, NodeId, RunId, Tip, TokenId, split_token
 from pointsman.edit.activations import activations, failed_for_good
 from pointsman.execute import Origin, stored
 from pointsman.ports.run_index import RunRow
@@ -227,19 +227,19 @@ async def _redriven(services: Services, run_id: RunId, form: RetryForm, by: str)
     """Hand the parked nodes of an open run out again."""
     executor = services.live.executor
     try:
-        run, redriven, seq = await executor.load(run_id), list[RedrivenNode](), 0
+        run, redriven, seq, tip = await executor.load(run_id), list[RedrivenNode](), 0, Tip("")
         for token, state in sorted(run.tokens.items()):
             if state.state == "parked":
                 verdict = await executor.command(Redrive(run_id, token, state.attempt, None, by, form.reason))
                 if verdict.changed:
                     frame, node = split_token(token)
                     redriven.append(RedrivenNode(node, frame, state.attempt + 1))
-                    seq = verdict.seq
+                    seq, tip = verdict.seq, verdict.tip
     except RunNotFound:
         raise await not_in_redis(services, run_id) from None
     if not redriven:
         raise _nothing_failed(run_id, f"is {run.head.status}, and no task of it is parked")
-    await confirm(services, run_id, seq)
+    await confirm(services, run_id, seq, tip)
     return RetriedRun(run_id, seq, tuple(redriven))
 
 

@@ -83,7 +83,7 @@ async def _command(services: Services, letter: DeadLetter, signal: Redrive | Ski
         raise _cannot(letter, f"node `{letter.node}` is no task, so it has no attempts; give it up, or cancel its run")
     if not verdict.changed:
         raise _settled(letter, "by now its run does not wait for it any more")
-    await confirm(services, signal.run_id, verdict.seq)
+    await confirm(services, signal.run_id, verdict.seq, verdict.tip)
     return verdict.seq
 
 

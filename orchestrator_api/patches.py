@@ -27,13 +27,13 @@ from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
 from orchestrator_api.view import NodeStatus
 from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunClosed, RunError, RunNotFound
-from pointsman.base.ids import Digest, Millis, RunId, token_id
+from pointsman.base.ids import Digest, Millis, RunId, Tip, token_id
 from pointsman.definition import Document, Operation
 from pointsman.definition.merge_patch import merge_operations
 from pointsman.execute import Allow, Prepared, Tried
 from pointsman.plan import plan_digest
 from pointsman.protocol.state import RunHead
-from pointsman.protocol.transition import Patch, Transition, decode_event
+from pointsman.protocol.transition import Patch, Transition, decode_event, tip_after
 
 router = APIRouter(prefix="/api/v1/runs", tags=["patches"])
 
@@ -275,8 +275,8 @@ async def _committed(services: Services, sent: SentEdit, preparing: Preparing) -
     except Unchanged as same:
         verdict = nothing_done(same.head.plan)
         hold(verdict, options.plan_hash, sent.run_id)
-        return await _confirmed(services, same.head.seq, _nothing_done(same.head, preparing.operations, verdict))
-    return await _confirmed(services, change.seq, _done(change, last[0], preparing.warnings))
+        return await _confirmed(services, same.head.tip, _nothing_done(same.head, preparing.operations, verdict))
+    return await _confirmed(services, tip_after(change), _done(change, last[0], preparing.warnings))
 
 
 async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -> Response:
@@ -390,8 +390,8 @@ def matches(if_match: str, revision: int) -> bool:
     return "*" in tags or f'"{revision}"' in tags
 
 
-async def _confirmed(services: Services, seq: int, done: PatchDone) -> Response:
-    await confirm(services, done.run_id, seq)
+async def _confirmed(services: Services, tip: Tip, done: PatchDone) -> Response:
+    await confirm(services, done.run_id, done.seq, tip)
     return answer(done, headers=etag(done.revision))
 
 

@@ -353,8 +353,9 @@ CODES: dict[str, Page] = {
     ),
     "SRV061": Page(
         "Redis lost state",
-        "The epoch in Redis is not the one known: it was flushed, replaced or restored.",
-        "Everything is refused until recovery is done; nothing was changed.",
+        "Redis was flushed, replaced or restored, and is being recovered; or has been since the request was carried out.",
+        "Everything is refused until recovery is done. Nothing was changed: what Redis had taken, and the journal had not "
+        "written yet, is gone.",
         "Wait for recovery and try again.",
         503,
     ),

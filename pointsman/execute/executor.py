@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from pointsman.base.errors import RunClosed, RunNotFound, ServerUnavailable
-from pointsman.base.ids import Millis, RunId
+from pointsman.base.ids import Millis, RunId, Tip
 from pointsman.edit import Editing, OnRunning, Replay
 from pointsman.execute.admission import Admission
 from pointsman.execute.outputs import store_large_outputs
@@ -23,7 +23,7 @@ from pointsman.ports.run_store import LATEST_START_MS, Link, Recalled, RunStore
 from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.signal import Cancel, Pause, Redrive, Resume, Skip
 from pointsman.protocol.state import RunHead, Snapshot
-from pointsman.protocol.transition import Patch, Transition, seal
+from pointsman.protocol.transition import Patch, Transition, seal, tip_after
 from pointsman.step import Program
 
 ATTEMPTS = 200
@@ -36,7 +36,9 @@ class Verdict(NamedTuple):
 
     run_id: RunId
     seq: int
-    """The run's seq once the command was applied: durable when the journal has passed it."""
+    """The run's seq once the command was applied."""
+    tip: Tip
+    """And its tip: durable when that is the journal's at this seq."""
     changed: bool
     reason: str = ""
 
@@ -131,7 +133,7 @@ class Executor:
                 program = await self.programs.of(run.head)
                 change = await step_with_blobs(program, run, signal, await self.store.now(), self.blobs)
                 if await self.apply(change, turn.owner):
-                    return Verdict(signal.run_id, change.seq, not change.is_empty, change.reason)
+                    return Verdict(signal.run_id, change.seq, tip_after(change), not change.is_empty, change.reason)
                 await turn.missed()
         raise ServerUnavailable(
             "SRV060",
@@ -191,7 +193,7 @@ class Executor:
         """An edit made ready for the revision that its run is at."""
         prepared, old = await prepare(run.head), await self.programs.of(run.head)
         before = self._replays.of(run, old)
-        return _Attempt(run.head.revision, prepared, Editing(before, Replay(prepared.program), on_running))
+        return _Attempt(run.head.revision, prepared, Editing(before, Replay(prepared.program, before), on_running))
 
     async def _tried(self, past: Recalled, attempt: _Attempt) -> Tried:
         """What an edit does to its run as it was read."""

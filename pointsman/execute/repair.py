@@ -14,6 +14,7 @@ from pointsman.ports.blob_store import BlobStore
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.recovery import OpenRuns, Rebuilt, RepairStore
 from pointsman.ports.run_store import RunStore
+from pointsman.protocol.transition import Sealed
 
 HOLD_MS: Final = 10_000
 """How long all others are kept off the run, if it is there."""
@@ -35,11 +36,11 @@ class Repair:
         self._blobs = blobs
         self._limit = inline_limit
 
-    async def repair(self, run_id: RunId) -> int:
+    async def repair(self, run_id: RunId) -> Sealed:
         """Rebuild a run: what was out goes out once more, timers run on with the time they have left.
 
         Returns:
-            The seq of the event that tells of it.
+            The event that tells of it.
 
         Raises:
             RunNotFound: RUN003, its journal has no event yet.
@@ -63,7 +64,7 @@ class Repair:
         finally:
             if is_held:
                 await self._store.hold(run_id, owner, 0)
-        return rebuilt.sealed.transition.seq
+        return rebuilt.sealed
 
     async def _written(self, run_id: RunId) -> None:
         for _ in range(_ROUNDS):

@@ -142,6 +142,11 @@ def seal(transition: Transition) -> Sealed:
     return Sealed(transition, event, Tip(tip))
 
 
+def tip_after(change: Transition) -> Tip:
+    """The tip of a run that has taken a transition."""
+    return change.prev if change.is_empty else seal(change).tip
+
+
 def decode_event(event: bytes) -> Transition:
     """Read an event back: the transition without what is derived from it.
 

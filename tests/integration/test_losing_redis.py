@@ -182,3 +182,40 @@ async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     assert (latest["reason"], latest["restored"], latest["failed"]) == ("state_lost", 0, 0)
     await all_complete(caller, runs, {"b": {"pass": 20}})
     await nothing_was_done_again(caller, runs)
+
+
+async def test_a_command_that_redis_lost_before_the_journal_had_it_is_not_answered_as_done(caller: Caller) -> None:
+    # Given a pause that Redis has taken, and nobody writes down
+    system = caller.system
+    own = f"own_{uuid4().hex[:8]}"
+    run = await caller.start(definition(by_hand("a", own)))
+    (task,) = await caller.take(own)
+    await eventually(lambda: caller.is_journalled(run, 1))
+    system.kill("supervisor")
+    key = {"Idempotency-Key": own}
+    asked = asyncio.ensure_future(caller.client.post(f"/api/v1/runs/{run}/pause", headers=key))
+    await eventually(lambda: is_paused(caller, run))
+    # When Redis loses it, and the run's next event has its number
+    await caller.redis.flushall()
+    system.start("supervisor")
+    answered = await asked
+    # Then who asked is told so, and may ask again under the same key
+    assert (answered.status_code, answered.json()["code"]) == (503, "SRV061")
+    assert "lost that before the journal had it" in answered.json()["detail"]
+    again = await eventually(lambda: paused_again(caller, run, key))
+    assert (again["seq"], again["changed"]) == (3, True)
+    await caller.command(run, "resume")
+    await caller.complete(task, 1)
+    assert await caller.completed(run) == {"a": 1}
+
+
+async def is_paused(caller: Caller, run: str) -> bool:
+    """Whether Redis has a run as paused."""
+    found = await caller.snapshot(run)
+    return found is not None and found.head.status == "PAUSED"
+
+
+async def paused_again(caller: Caller, run: str, key: dict[str, str]) -> dict[str, Any] | None:
+    """What the same pause is answered once it is taken."""
+    answered = await caller.client.post(f"/api/v1/runs/{run}/pause", headers=key)
+    return answered.json() if answered.status_code == 200 else None

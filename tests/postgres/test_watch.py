@@ -58,6 +58,20 @@ async def test_what_is_durable_already_is_not_waited_for(watch: JournalWatch, po
     assert await watch.wait_until(RUN, 3)
 
 
+async def test_an_event_that_redis_lost_is_not_taken_for_the_one_in_its_place(watch: JournalWatch, pool: Pool) -> None:
+    # Given a run that had three events, of which the journal has two, and whose third one is of the recovery
+    before, lost, after = Story().start().steps(1), Story().start().steps(2), Story().start().steps(1)
+    await write(pool, *before.events)
+    after.epoch = 2
+    await write(pool, after.tell("recovered").events[-1])
+    # When somebody waits for each of them
+    events = [before.events[1], lost.events[2], after.events[2]]
+    told = [await watch.confirm(RUN, event.seq, event.tip, timeout=1) for event in events]
+    # Then the lost one is told from the one with its number
+    assert told == ["durable", "lost", "durable"]
+    assert await watch.confirm(RUN, 4, after.events[2].tip, timeout=0.01) == "late"
+
+
 async def test_waiting_ends_when_the_event_is_durable(watch: JournalWatch, pool: Pool) -> None:
     # Given some who wait for different events, and one for another run
     story = Story().start().steps(2)

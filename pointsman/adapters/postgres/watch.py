@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import structlog
 
@@ -15,7 +15,7 @@ from pointsman.adapters.postgres.event_head import decode_head
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.errors import ServerUnavailable
-from pointsman.base.ids import RunId
+from pointsman.base.ids import RunId, Tip
 from pointsman.ports.journal import JournalEvent
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ _RECHECK_SECONDS: Final = 1.0
 """How long a wait lasts at most when the notification that should have ended it was lost."""
 _PACE_S: Final = 0.01
 """Between two looks: under load the journal announces a batch every few milliseconds."""
+
+
+Confirmation = Literal["durable", "lost", "late"]
+"""lost: Redis lost the event before the journal had it, and the run has gone on without. late: it took too long."""
 
 
 class _Waiter:
@@ -78,6 +82,14 @@ class JournalWatch:
             except TimeoutError:
                 return False
         return True
+
+    async def confirm(self, run: RunId, seq: int, tip: Tip, timeout: float) -> Confirmation:
+        """Wait until the journal tells what became of the event `seq` of a run, which left it at `tip`."""
+        if not await self.wait_until(run, seq, timeout):
+            return "late"
+        with reaching_postgres():
+            found = await self._pool.fetchval(sql("tip_of_event"), run, seq)
+        return "durable" if found == tip else "lost"
 
     async def follow(
         self, run: RunId, after_seq: int = 0, *, idle_seconds: float = 15.0
