@@ -23,7 +23,7 @@ check: .venv/ready
 	$(BIN)/python -m pytest -q tests/architecture
 
 fuzz: .venv/ready
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/model tests/edit/test_edit_properties.py
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/model tests/edit/test_edit_properties.py tests/edit/test_sharing_properties.py
 
 MINUTES ?= 30
 SEED ?= 1

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pointsman.base.errors import Problem
 from pointsman.base.ids import Millis, TokenId, split_token
-from pointsman.edit.replay import Activation, Replayed
+from pointsman.edit.footprint import Activation
+from pointsman.edit.replay import Replayed
 from pointsman.edit.story import why_not
 from pointsman.protocol.history import EndedPass
 from pointsman.protocol.state import OpenToken, Snapshot

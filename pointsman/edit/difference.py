@@ -86,13 +86,13 @@ def _changed(
     before: Mapping[Id, msgspec.Struct], after: Mapping[Id, msgspec.Struct]
 ) -> Iterator[tuple[Id, tuple[Change, ...]]]:
     for key, part in after.items():
-        if key in before and not _is_the_same(before[key], part):
+        if key in before and not is_the_same(before[key], part):
             changes = tuple(_changes(_written(before[key]), _written(part), ""))
             if changes:
                 yield key, changes
 
 
-def _is_the_same(before: msgspec.Struct, after: msgspec.Struct) -> bool:
+def is_the_same(before: msgspec.Struct, after: msgspec.Struct) -> bool:
     """Whether two parts are surely the same, which spares a comparison member by member.
 
     What authors write freely is compared as text: to Python `1`, `1.0` and `true` are equal.

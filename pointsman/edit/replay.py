@@ -6,14 +6,27 @@ lost workers and commands are taken as they came, whatever due times a replay wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from pointsman.base.errors import RunError, SignalRejected
-from pointsman.base.ids import Digest, Millis, Tip, TokenId, split_token
+from pointsman.base.ids import Digest, Tip, TokenId, split_token
+from pointsman.edit.footprint import (
+    Activation,
+    Fact,
+    Move,
+    Seen,
+    apart,
+    comparable,
+    differing,
+    head_of,
+    holds,
+    watched_program,
+    watched_state,
+)
 from pointsman.edit.passes import assume_pass, left_behind
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.signal import (
@@ -37,51 +50,42 @@ from pointsman.step import Program, advance, opened_by, start, step
 _OF_ATTEMPTS: Final = (Completed, Failed, WorkerLost, TaskLost)
 
 
-class Activation(msgspec.Struct, frozen=True):
-    """A task as it was first dispatched: what an edit must not change about it."""
-
-    at: int
-    """How many records had been replayed."""
-    since: Millis
-    """When it was activated: while the run is paused, a task waits from then on."""
-    type: str
-    config: bytes
-    origin: tuple[str | None, bytes, str | None]
-    """From which node it came, and with what payload, inline or by reference."""
-
-
 class Replayed:
-    """Where a replay ended, and what it dispatched on the way."""
+    """Where a replay stands, and what it did on the way."""
 
-    def __init__(self, state: Snapshot) -> None:
+    def __init__(self, state: Snapshot, different: Iterable[str] = ()) -> None:
         self.state = state
         self.activations: dict[TokenId, Activation] = {}
         self.lost: list[HistoryRecord] = []
         """Records that would have changed nothing on this plan."""
+        self.moves: list[Move] = []
+        self.followed: list[Move] = []
+        """Those of the replay beside this one, record by record."""
+        self.different = set(different)
+        """Names of what is different between the two, or may be."""
 
-    def note_dispatches(self, change: Transition, at: int) -> None:
-        """Remember tasks that this transition put out for the first time."""
-        for dispatch in change.dispatches:
-            if dispatch.token not in self.activations:
-                task = decode_task(dispatch.body)
-                config = msgspec.json.encode(task.config, order="sorted")
-                origin = (task.from_node, bytes(task.payload), task.payload_ref)
-                since = self.state.tokens[dispatch.token].activated_at
-                self.activations[dispatch.token] = Activation(at, since, task.type, config, origin)
+    def go_on(self, move: Move) -> None:
+        """Move on by a record."""
+        self.moves.append(move)
+        if move.change is None:
+            self.lost.append(move.fact.record)
+            return
+        advance(self.state, move.change, Tip(str(len(self.moves))))
+        if isinstance(move.fact.record.fact, EndedPass):
+            self._forget_passes(move.fact.record.fact)
+        for token, activation in move.dispatched:
+            self.activations.setdefault(token, activation)
 
-    def forget_passes(self, ended: EndedPass) -> None:
+    def _forget_passes(self, ended: EndedPass) -> None:
         """Forget what was dispatched in passes up to one that ended: its record tells what came of them, not that."""
         passes = f"{ended.frame.rpartition('[')[0]}["
         self.activations = {token: how for token, how in self.activations.items() if not token.startswith(passes)}
 
-    def copy(self) -> Replayed:
+    def copy(self, seen: Seen) -> Replayed:
         """The same, to go on from while this one stays."""
-        state = self.state
-        joins = {token: dict(edges) for token, edges in state.joins.items()}
-        made = Replayed(
-            Snapshot(replace(state.head), dict(state.tokens), dict(state.results), joins, dict(state.frames))
-        )
+        made = Replayed(watched_state(self.state, seen), self.different)
         made.activations, made.lost = dict(self.activations), list(self.lost)
+        made.moves, made.followed = list(self.moves), list(self.followed)
         return made
 
 
@@ -89,16 +93,28 @@ class Replay:
     """A run's history, stepped on one plan from the run's start.
 
     Asked again when the run has moved on, it steps only what has come in since, from the last moment that is still as
-    it was: the records of ended passes give way to others.
+    it was: the records of ended passes give way to others. `beside` another one, that of the same run on another plan,
+    it takes over what that did wherever its own plan and state leave no doubt that it would do the same. That one is to
+    be asked first each time.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, beside: Replay | None = None) -> None:
         self.program = program
+        self._seen = Seen()
+        self._watched = watched_program(program, self._seen)
+        self._beside = beside if beside is not None and comparable(beside.program, program) else None
+        self._apart = apart(self._beside.program, program) if self._beside is not None else set[str]()
+        self._first: Transition | None = None
         self._done: Replayed | None = None
-        self._taken: list[_Fact] = []
-        """What `_done` has taken, in order."""
         self._firm: tuple[int, Replayed] | None = None
         """Where it stood, and after how many records, before the first one that can give way to another."""
+
+    def alone(self) -> None:
+        """Go on without the other one from here, which then need not be kept."""
+        self._beside = None
+        for done in (self._done, self._firm[1] if self._firm is not None else None):
+            if done is not None:
+                done.followed = []
 
     def of(self, run: Snapshot, history: Sequence[HistoryRecord]) -> Replayed:
         """Where `history` leads on the plan. The answer is good until the next question.
@@ -106,50 +122,87 @@ class Replay:
         Raises:
             OutputsNeeded: It reads outputs that are not in `run.blobs`.
         """
-        facts = [_Fact(record, _told_besides(self.program, record, run)) for record in history]
+        facts = [Fact(record, _told_besides(self.program, record, run)) for record in history]
         done = self._resumed(facts, run)
         done.state.blobs = run.blobs
-        for number in range(len(self._taken), len(facts)):
+        for number in range(len(done.moves), len(facts)):
             if self._firm is None and not _is_firm(facts[number].record):
-                self._firm = number, done.copy()
-            self._take(done, number + 1, facts[number], run)
+                self._firm = number, done.copy(self._seen)
+            self._take(done, facts[number], run)
         return done
 
-    def _resumed(self, facts: Sequence[_Fact], run: Snapshot) -> Replayed:
-        same = next(
-            (at for at, (one, two) in enumerate(zip(self._taken, facts, strict=False)) if one != two), len(self._taken)
-        )
-        if self._done is not None and same == len(self._taken) <= len(facts):
-            return self._done
-        self._taken = []
-        if self._firm is not None and self._firm[0] <= same and self._firm[0] <= len(facts):
-            self._taken, self._done = list(facts[: self._firm[0]]), self._firm[1].copy()
-            return self._done
+    def _resumed(self, facts: Sequence[Fact], run: Snapshot) -> Replayed:
+        if self._done is not None:
+            same = self._same(self._done, facts)
+            if same == len(self._done.moves):
+                return self._done
+            if self._firm is not None and self._firm[0] <= same:
+                self._done = self._firm[1].copy(self._seen)
+                return self._done
         self._firm = None
-        first = start(self.program, _unstarted(run.head), run.head.created_at, run.blobs)
-        self._done = Replayed(opened_by(first, Tip("0")))
-        self._done.note_dispatches(first, 0)
+        self._done = self._begun(run)
         return self._done
 
-    def _take(self, done: Replayed, number: int, fact: _Fact, run: Snapshot) -> None:
+    def _same(self, done: Replayed, facts: Sequence[Fact]) -> int:
+        """How many of the records that were taken are as they were, also to the replay beside this one."""
+        beside = self._beside.moves if self._beside is not None else ()
+        for number, move in enumerate(done.moves):
+            if number >= len(facts) or move.fact != facts[number]:
+                return number
+            if self._beside is not None and done.followed[number] is not beside[number]:
+                return number
+        return len(done.moves)
+
+    @property
+    def moves(self) -> Sequence[Move]:
+        """What it did, record by record."""
+        return self._done.moves if self._done is not None else ()
+
+    def _begun(self, run: Snapshot) -> Replayed:
+        first = start(self.program, _unstarted(run.head), run.head.created_at, run.blobs)
+        self._first = first
+        done = Replayed(watched_state(opened_by(first, Tip("0")), self._seen), self._apart)
+        done.activations = dict(_dispatched(first, 0))
+        if self._beside is not None:
+            done.different |= differing(first, self._beside._first)
+        return done
+
+    def _take(self, done: Replayed, fact: Fact, run: Snapshot) -> None:
         # A timer's generation is the seq that armed it, so each record is stepped at its own seq.
         done.state.head.seq = fact.record.seq - 1
-        change = _again(self.program, done.state, fact.record, run)
-        if change is None or (change.is_empty and not _is_optional(fact.record)):
-            done.lost.append(fact.record)
+        if self._beside is None:
+            done.go_on(self._stepped(done, fact, run))
+            return
+        theirs = self._beside.moves[len(done.moves)]
+        if holds(theirs, done.state, self.program, done.different):
+            if not isinstance(fact.record.fact, EndedPass):
+                _as_it_was(fact.record, fact.record.fact, done.state, run)
+            done.go_on(theirs)
         else:
-            advance(done.state, change, Tip(str(number)))
-            if isinstance(fact.record.fact, EndedPass):
-                done.forget_passes(fact.record.fact)
-            done.note_dispatches(change, number)
-        self._taken.append(fact)
+            own = self._stepped(done, fact, run)
+            done.different |= differing(own.change, theirs.change)
+            done.go_on(own)
+        done.followed.append(theirs)
+
+    def _stepped(self, done: Replayed, fact: Fact, run: Snapshot) -> Move:
+        head = head_of(done.state)
+        self._seen.taken()
+        change = _again(self._watched, done.state, fact.record, run)
+        if change is None or (change.is_empty and not _is_optional(fact.record)):
+            return Move(fact, head, self._seen.taken(), None, ())
+        dispatched = tuple(_dispatched(change, len(done.moves) + 1))
+        change.dispatches = ()
+        return Move(fact, head, self._seen.taken(), change, dispatched)
 
 
-class _Fact(NamedTuple):
-    """A record, and what its replay takes from the run besides."""
-
-    record: HistoryRecord
-    told: object
+def _dispatched(change: Transition, at: int) -> Iterator[tuple[TokenId, Activation]]:
+    """The tasks that a transition put out."""
+    for dispatch in change.dispatches:
+        task = decode_task(dispatch.body)
+        config = msgspec.json.encode(task.config, order="sorted")
+        origin = (task.from_node, bytes(task.payload), task.payload_ref)
+        since = change.opened[dispatch.token].activated_at
+        yield dispatch.token, Activation(at, since, task.type, config, origin)
 
 
 def _told_besides(program: Program, record: HistoryRecord, run: Snapshot) -> object:

@@ -11,8 +11,8 @@ from pointsman.protocol.state import Snapshot
 from pointsman.step import Program
 
 MOST_BYTES: Final = 32 << 20
-"""What all that are kept may take, about; a run of 500 nodes with small outputs takes half a megabyte."""
-_BYTES_A_RESULT: Final = 2_000
+"""What all that are kept may take, about; a run of 500 nodes with small outputs takes one and a half megabytes."""
+_BYTES_A_RESULT: Final = 3_000
 
 
 class _Kept(NamedTuple):
@@ -37,6 +37,7 @@ class Replays:
 
     def keep(self, run: Snapshot, plan: Digest, replay: Replay) -> None:
         """Keep the replay of a run on a plan that it has or is about to have, in place of any other."""
+        replay.alone()
         before = self._kept.pop(run.head.run_id, None)
         size = sum(_BYTES_A_RESULT + len(result.output.data) for result in run.results.values())
         self._size += size - (before.size if before is not None else 0)

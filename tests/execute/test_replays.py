@@ -51,7 +51,7 @@ def test_an_edit_that_landed_leaves_its_replay_for_the_next() -> None:
 
 def test_what_replays_take_together_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given room for the replays of two runs
-    monkeypatch.setattr(replays, "MOST_BYTES", 2 * (2_000 + len(inline({"text": "x" * 1_000}).data)))
+    monkeypatch.setattr(replays, "MOST_BYTES", 2 * (3_000 + len(inline({"text": "x" * 1_000}).data)))
     kept = Replays()
     one, two = (kept.of(named(name), RUN.program) for name in ("run_1", "run_2"))
     # When the first is asked for again, and then one more comes
