@@ -268,7 +268,7 @@ class Services:
                 store,
                 Executor(store, Programs(store), self.blobs, limit, admission),
                 RedisTaken(partition),
-                PushedSignals(partition),
+                PushedSignals(partition.connection),
                 RedisBacklog(partition),
                 RedisRepair(partition),
                 congestion,

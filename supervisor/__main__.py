@@ -15,7 +15,7 @@ from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.dead_letters import PostgresDeadLetters
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import PostgresJournal
-from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, WriterSession
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.retention import PostgresRetention
@@ -25,6 +25,7 @@ from pointsman.adapters.redis.backlog import RedisBacklog
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.pulses import RedisPulses
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.rejected_source import PushedSignals, RedisRejectedSource
@@ -86,7 +87,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
     executor = Executor(store, Programs(store), blobs, settings.coordinator.inline_limit_bytes, admission)
     journal = Journal(
         source,
-        LeasedWriter(Leases(settings.database_dsn, own.lease_ttl_ms), 0, metrics),
+        LeasedWriter(WriterSession(settings.database_dsn, own.lease_ttl_ms), 0, metrics),
         Completion(store, index, metrics, service.crasher),
         _fence(service, partition, pool, blobs),
         store,
@@ -104,7 +105,7 @@ def duties(service: Service, partition: Partition, pool: Pool, source: RedisEven
         RedisPulses(partition),
         index,
         StuckRuns(pool),
-        PushedSignals(partition),
+        PushedSignals(partition.connection),
         store.now,
         drain,
         metrics,
@@ -153,7 +154,7 @@ def _sweep(service: Service, partition: Partition, pool: Pool, now: Callable[[],
         open_blobs(settings.blob_store_url),
         BlobReferences(pool),
         PostgresRetention(pool),
-        partial(waits_since, partition),
+        partial(waits_since, Partitions([partition], partition.connection)),
         now,
         service.drain,
         service.metrics,

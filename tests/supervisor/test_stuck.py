@@ -73,7 +73,7 @@ def detector(depot: Depot, drain: asyncio.Event | None = None, after_ms: int = 0
         RedisPulses(depot.partition),
         depot.index,
         StuckRuns(depot.pool),
-        PushedSignals(depot.partition),
+        PushedSignals(depot.partition.connection),
         depot.store.now,
         drain or asyncio.Event(),
         depot.metrics,

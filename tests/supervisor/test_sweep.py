@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from pointsman.adapters.blobs.store import ObjectBlobStore, open_blobs
 from pointsman.adapters.postgres.blob_references import BlobReferences
 from pointsman.adapters.postgres.retention import PostgresRetention
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.waiting import waits_since
 from pointsman.base.ids import Millis
 from pointsman.metrics import Metrics
@@ -178,7 +179,7 @@ def sweep(depot: Depot, place: Path) -> Sweep:
         open_blobs(place.as_uri()),
         BlobReferences(depot.pool),
         PostgresRetention(depot.pool),
-        lambda: waits_since(depot.partition),
+        lambda: waits_since(Partitions([depot.partition], depot.partition.connection)),
         depot.store.now,
         asyncio.Event(),
         depot.metrics,

@@ -10,9 +10,13 @@ from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import Command, pack
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
+from pointsman.adapters.redis.survey import Survey
 from pointsman.base.clock import monotonic
+from pointsman.ports.congestion import Congestion
 
 _LOOK_EVERY_S: Final = 1.0
+_COUNT_EVERY_S: Final = 0.2
 
 
 class MemoryGauge:
@@ -60,3 +64,44 @@ class RedisCongestion:
         taken = (pending[0] if isinstance(pending, list) else 0 for pending in answers[1::2])
         lengths = (int(self._connection.checked(length)) for length in answers[::2])
         return max(length - count for length, count in zip(lengths, taken, strict=True))
+
+
+class RoutedCongestion:
+    """The same of all partitions together. One that cannot be asked is left out.
+
+    Who starts a run asks for what is unread: with many partitions that is many questions, so an answer serves everybody
+    for a moment.
+    """
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._members = Survey([RedisCongestion(partition) for partition in partitions.all])
+        connections = dict.fromkeys(partition.connection for partition in partitions.all)
+        self._gauges = Survey([MemoryGauge(connection) for connection in connections])
+        self._counted: dict[str, tuple[float, int]] = {}
+
+    async def memory(self) -> float:
+        """The share of its memory that the fullest server uses."""
+        return max(await self._gauges.each(MemoryGauge.share))
+
+    async def unwritten(self) -> int:
+        """Events on all their streams."""
+        return sum(await self._members.each(RedisCongestion.unwritten))
+
+    async def unread(self, types: Collection[str]) -> int:
+        """Tasks that no worker has taken yet, in all partitions."""
+        return max([await self._count(name) for name in types], default=0)
+
+    async def _count(self, name: str) -> int:
+        """What is unread of one type, as of a moment ago."""
+        since = monotonic() - _COUNT_EVERY_S
+        self._counted = {name: known for name, known in self._counted.items() if known[0] > since}
+        if name not in self._counted:
+            unread = sum(await self._members.each(lambda member: member.unread([name])))
+            self._counted[name] = monotonic(), unread
+            return unread
+        return self._counted[name][1]
+
+
+def open_congestion(partitions: Partitions) -> Congestion:
+    """How full the servers of all partitions are, and what stands unread in them."""
+    return RedisCongestion(partitions.all[0]) if len(partitions.all) == 1 else RoutedCongestion(partitions)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.keys import PUSHED
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.records import pairs
 from pointsman.adapters.redis.wire import Answer
@@ -32,13 +34,12 @@ class RedisRejectedSource:
 class PushedSignals:
     """The public list, as a worker in any language knows it: from there signals go their way."""
 
-    def __init__(self, partition: Partition) -> None:
-        self._connection = partition.connection
-        self._list = partition.keys.pushed
+    def __init__(self, public: Connection) -> None:
+        self._public = public
 
     async def push(self, *signals: bytes) -> None:
         """Push signals. Raises `ServerUnavailable`; then they may be there or not."""
-        await self._connection.ask("RPUSH", self._list, *signals)
+        await self._public.ask("RPUSH", PUSHED, *signals)
 
 
 def _signal(entry: Answer) -> RejectedSignal:
