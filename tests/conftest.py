@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import get_args
 
 import pytest
 from hypothesis import settings
 
 from tests.support.servers import postgres_db, postgres_dsn, redis_cluster, redis_db, redis_url, refuse_to_share
+from tests.support.topology import Topology
 
 __all__ = ["postgres_db", "postgres_dsn", "redis_cluster", "redis_db", "redis_url"]
 
@@ -15,6 +17,28 @@ __all__ = ["postgres_db", "postgres_dsn", "redis_cluster", "redis_db", "redis_ur
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("fuzz", max_examples=10_000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let whoever runs the tests choose the Redis of those that can run on either kind."""
+    told = "what Redis is for tests that run on either kind; by default one server, for those marked on_both each"
+    parser.addoption("--topology", choices=get_args(Topology), help=told)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a `topology` on the one chosen."""
+    if "topology" in metafunc.fixturenames:
+        is_on_both = metafunc.definition.get_closest_marker("on_both") is not None
+        default = get_args(Topology) if is_on_both else ("one",)
+        chosen = metafunc.config.getoption("topology")
+        metafunc.parametrize("topology", (chosen,) if chosen else default, indirect=True, scope="package")
+
+
+@pytest.fixture(scope="package")
+def topology(request: pytest.FixtureRequest) -> Topology:
+    """What Redis is for this test."""
+    chosen: Topology = request.param
+    return chosen
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,7 @@ from pointsman.service import Exit
 from tests.chaos.ledger import FOLDER
 from tests.chaos.proxy import HOST, Cut, Way, Ways
 from tests.integration.system import MODULES, System
+from tests.support.cluster import redis_servers
 from tests.support.waiting import eventually_sync
 
 PAIRED: Final = ("coordinator2", "supervisor2", "worker2")
@@ -31,7 +32,7 @@ class ChaosSystem(System):
 
     def __init__(self, folder: Path, more: Sequence[str] = PAIRED) -> None:
         super().__init__(folder)
-        self.redis = EmbeddedRedis(folder / "redis", appendfsync="always")
+        self.redis = redis_servers("one", folder / "redis", appendfsync="always")
         self.ledgers = folder / "ledgers"
         self.ledgers.mkdir(parents=True)
         self.processes = (*MODULES, *more)
@@ -95,7 +96,7 @@ class ChaosSystem(System):
 
     def server(self, name: str) -> EmbeddedRedis | EmbeddedPostgres:
         """One of the servers, by its name."""
-        return self.redis if name == "redis" else self.postgres
+        return self.redis.nodes[0] if name == "redis" else self.postgres
 
     def send_to_server(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a server and every process it is made of."""

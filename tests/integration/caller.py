@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import httpx
-from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.journal import PostgresJournal
-from pointsman.adapters.redis.partition import Partition
-from pointsman.adapters.redis.run_store import RedisRunStore
-from pointsman.base.ids import RunId, Tip
+from pointsman.adapters.redis.keys import COORDINATORS, PUSHED, WORKERS, Keyspace
+from pointsman.adapters.redis.partitions import Partitions
+from pointsman.adapters.redis.routed import open_store
+from pointsman.base.ids import RunId, Tip, partition_of
 from pointsman.protocol.signal import Completed
 from pointsman.protocol.state import FINAL, Snapshot
 from pointsman.protocol.transition import Transition, decode_event
@@ -27,16 +28,21 @@ if TYPE_CHECKING:
     from pointsman.adapters.postgres.connect import Pool
 
 Document = dict[str, Any]
+Stream = Callable[[Keyspace], str]
+"""A stream of each partition, by what spells its name there."""
 
 
 class Caller:
     """One user of a system."""
 
-    def __init__(self, system: System, client: httpx.AsyncClient, redis: Redis) -> None:
+    def __init__(self, system: System, client: httpx.AsyncClient, redis: Any) -> None:
         self.system = system
         self.client = client
-        self.redis: Any = redis
-        """Answers in bytes; its own types leave open whether it does."""
+        self.redis = redis
+        """A client of redis-py that answers in bytes."""
+        count = system.redis.partitions
+        self.partitions = tuple(Keyspace(number, count) for number in range(count))
+        """The names of the keys in each."""
         self._pool: Pool | None = None
 
     def close(self) -> None:
@@ -113,19 +119,28 @@ class Caller:
         """Take tasks as a worker in any language does: with XREADGROUP, and not acknowledging them."""
 
         async def read() -> list[Document]:
-            streams = await self.redis.xreadgroup(
-                "workers", "by-hand", {f"wf.tasks.{task_type}": ">"}, count=count - len(taken)
-            )
-            taken.extend(json.loads(fields[b"token"]) for _, entries in streams for _, fields in entries)
+            for keys in self.partitions:
+                if len(taken) < count:
+                    entries = await self._read_new(keys.tasks(task_type), count - len(taken))
+                    taken.extend(json.loads(fields[b"token"]) for fields in entries)
             return taken if len(taken) == count else []
 
         taken: list[Document] = []
         return await eventually(read)
 
+    async def _read_new(self, stream: str, count: int) -> list[dict[bytes, bytes]]:
+        try:
+            streams = await self.redis.xreadgroup(WORKERS, "by-hand", {stream: ">"}, count=count)
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            return []  # there was never such a task in this partition
+        return [fields for _, entries in streams for _, fields in entries]
+
     async def push(self, signal: Document | str | bytes) -> None:
         """Push a signal as a worker in any language does."""
         body = json.dumps(signal) if isinstance(signal, dict) else signal
-        await self.redis.execute_command("RPUSH", "completion_signals", body)
+        await self.redis.execute_command("RPUSH", PUSHED, body)
 
     async def complete(self, task: Document, data: Any = None, **more: Any) -> None:
         """Report that a task is done."""
@@ -151,11 +166,34 @@ class Caller:
     async def keys(self, run_id: str) -> list[str]:
         """The keys that a run has in Redis, the sign that it has ended aside."""
         names = [key.decode() async for key in self.redis.scan_iter(match=f"*{run_id}", count=1_000)]
-        return sorted(name for name in names if not name.startswith("ended:"))
+        return sorted(name for name in names if name != self.keys_of(run_id).tombstone(RunId(run_id)))
+
+    def keys_of(self, run_id: str) -> Keyspace:
+        """The names of the keys in the partition of a run."""
+        return self.partitions[partition_of(RunId(run_id), len(self.partitions))]
+
+    async def entries(self, stream: Stream) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        """What stands on the streams of this kind, of all partitions."""
+        return [entry for keys in self.partitions for entry in await self.redis.xrange(stream(keys))]
+
+    async def length(self, stream: Stream) -> int:
+        """How much stands on the streams of this kind, of all partitions together."""
+        return sum([await self.redis.xlen(stream(keys)) for keys in self.partitions])
+
+    async def unacknowledged(self) -> int:
+        """How many signals a coordinator has read, and not yet acted upon."""
+        told = [await self.redis.xpending(keys.signals, COORDINATORS) for keys in self.partitions]
+        return sum(each["pending"] for each in told)
 
     async def is_idle(self) -> bool:
         """Whether every signal that was ever pushed has been acted upon."""
-        return not await self.redis.llen("completion_signals") and not await self.redis.xlen("wf.signals")
+        public = self.partitions[0]
+        waiting = [await self.redis.llen(public.pushed), await self.redis.llen(public.staging)]
+        return not any(waiting) and not await self.length(lambda keys: keys.signals)
+
+    async def has_ended(self, run_id: str) -> bool:
+        """Whether Redis holds a run that has ended, and waits for its journal."""
+        return bool(await self.redis.hexists(self.keys_of(run_id).state(RunId(run_id))[0], "ended_at"))
 
     # The record -----------------------------------------------------------------------------------------------------
 
@@ -176,11 +214,11 @@ class Caller:
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         """A run's state as it is in Redis."""
-        partition = await Partition.open(self.system.redis.url)
+        partitions = await Partitions.open(self.system.redis.url, len(self.partitions))
         try:
-            return (await RedisRunStore(partition).load([RunId(run_id)])).get(RunId(run_id))
+            return (await open_store(partitions).load([RunId(run_id)])).get(RunId(run_id))
         finally:
-            await partition.aclose()
+            await partitions.aclose()
 
 
 def assert_sound(events: list[tuple[Transition, Tip]]) -> None:
@@ -209,7 +247,7 @@ async def calling(system: System) -> AsyncIterator[Caller]:
     """A user of a system."""
     async with (
         httpx.AsyncClient(base_url=system.url, timeout=20) as client,
-        Redis.from_url(system.redis.url, protocol=2) as redis,
+        system.redis.client() as redis,
     ):
         caller = Caller(system, client, redis)
         try:

@@ -10,12 +10,13 @@ import pytest
 
 from tests.integration.caller import Caller, calling
 from tests.integration.system import System
+from tests.support.topology import Topology
 
 
 @pytest.fixture(scope="package")
-def shared_system() -> Iterator[System]:
-    """The processes, started once."""
-    with TemporaryDirectory(prefix="pointsman-test-") as folder, System(Path(folder)) as system:
+def shared_system(topology: Topology) -> Iterator[System]:
+    """The processes, started once on each kind of Redis."""
+    with TemporaryDirectory(prefix="pointsman-test-") as folder, System(Path(folder), topology) as system:
         yield system
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 from tests.integration.caller import Caller
 from tests.integration.definitions import control, definition, edge, node
@@ -45,6 +46,12 @@ async def start_many(caller: Caller, made_of: dict[str, Any], count: int) -> lis
     return await asyncio.gather(*(caller.start(made_of) for _ in range(count)))
 
 
+def neighbours(caller: Caller, count: int) -> list[str]:
+    """Ids of so many runs that live in one partition."""
+    names = (f"run_{uuid4().hex[:12]}" for _ in range(100 * len(caller.partitions)))
+    return [name for name in names if caller.keys_of(name) is caller.partitions[0]][:count]
+
+
 async def all_complete(caller: Caller, runs: list[str], output: Any, timeout: float = 30) -> None:
     """Wait for every run; each gave this output and went by the rules."""
     assert [await caller.completed(run, timeout) for run in runs] == [output] * len(runs)
@@ -52,5 +59,5 @@ async def all_complete(caller: Caller, runs: list[str], output: Any, timeout: fl
 
 async def is_under_way(caller: Caller, runs: list[str]) -> bool:
     """Whether there is still something to do for some of the runs."""
-    ended = [await caller.redis.hexists(f"run:{run}", "ended_at") for run in runs if await caller.keys(run)]
+    ended = [await caller.has_ended(run) for run in runs if await caller.keys(run)]
     return not all(ended)

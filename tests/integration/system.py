@@ -19,9 +19,10 @@ from pointsman.adapters.postgres.connect import close, connect
 from pointsman.adapters.postgres.migrate import migrate
 from pointsman.embedded import launch
 from pointsman.embedded.postgres import EmbeddedPostgres
-from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.settings import child_environment
+from tests.support.cluster import redis_servers
 from tests.support.processes import free_port
+from tests.support.topology import Topology
 from tests.support.waiting import eventually_sync
 
 ROOT: Final = Path(__file__).parents[2]
@@ -72,9 +73,9 @@ class System:
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = MODULES
     """What each role is."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, topology: Topology = "one") -> None:
         self._folder = folder
-        self.redis = EmbeddedRedis(folder / "redis", port=free_port())
+        self.redis = redis_servers(topology, folder / "redis")
         self.postgres = EmbeddedPostgres(folder / "postgres", port=free_port(), fsync=False)
         self._running: dict[str, Running] = {}
         self._api_port = free_port()
@@ -103,13 +104,21 @@ class System:
         """Where large outputs are."""
         return self._folder / "data" / "blobs"
 
+    @property
+    def servers(self) -> dict[str, str]:
+        """The settings that say where the servers are, and how Redis is divided."""
+        return {
+            "REDIS_URL": self.redis.url,
+            "DATABASE_URL": self.postgres.dsn,
+            "POINTSMAN_PARTITIONS": str(self.redis.partitions),
+        }
+
     def start(self, name: str, **settings: str) -> None:
         """Start a process under a name that is free."""
         assert not self.is_alive(name), f"{name} runs already"
         role, port = name.rstrip("0123456789"), free_port()
         own = {
-            "REDIS_URL": self.redis.url,
-            "DATABASE_URL": self.postgres.dsn,
+            **self.servers,
             "PORT": str(self._api_port),
             "POINTSMAN_DATA_DIR": str(self._folder / "data"),
         }
@@ -137,7 +146,7 @@ class System:
 
     def ended(self, name: str) -> int:
         """Wait for a process to end; its exit code."""
-        return self._running[name].process.wait(timeout=20)
+        return self._running[name].process.wait(timeout=60)
 
     def is_alive(self, name: str) -> bool:
         """Whether a process of that name runs."""
@@ -163,8 +172,8 @@ class System:
                 running.process.kill()
                 running.process.wait()
                 del self._running[name]
-        for server in (self.redis, self.postgres):
-            server.start()
+        self.redis.start()
+        self.postgres.start()
         for name in self.modules:
             if not self.is_alive(name):
                 self.start(name)

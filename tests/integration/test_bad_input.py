@@ -69,7 +69,7 @@ async def test_a_signal_nobody_can_act_on_is_set_aside_with_the_reason(
 
 async def test_what_is_no_signal_at_all_on_the_stream_stops_nobody(caller: Caller) -> None:
     before = await caller.letters(kind="rejected", limit="500")
-    await caller.redis.xadd("wf.signals", {"sgnal": "{}"})
+    await caller.redis.xadd(caller.partitions[0].signals, {"sgnal": "{}"})
 
     async def set_aside() -> bool:
         return len(await caller.letters(kind="rejected", limit="500")) > len(before) and await caller.is_idle()

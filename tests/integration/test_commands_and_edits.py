@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from pointsman.base.ids import RunId
 from tests.integration.caller import Caller
 from tests.integration.definitions import by_hand, definition, edge, node
 from tests.support.waiting import eventually
@@ -99,7 +100,7 @@ async def test_a_paused_timer_keeps_the_time_it_has_left(caller: Caller) -> None
     # Given a run that sleeps, paused before it is time
     run_id = await caller.start(definition({"id": "nap", "type": "wait", "wait": 300}, node("b"), "nap->b"))
     await caller.command(run_id, "pause")
-    timers = await caller.redis.zrange("wf.timers", 0, -1)
+    timers = await caller.redis.zrange(caller.keys_of(run_id).timers, 0, -1)
     assert not [timer for timer in timers if timer.startswith(run_id.encode())]
     # When it is resumed, then it sleeps on
     await caller.command(run_id, "resume")
@@ -113,15 +114,17 @@ async def test_a_cancelled_run_takes_its_tasks_off_the_streams_and_late_results_
     # When it is cancelled
     assert (await caller.command(run_id, "cancel"))["status"] == "CANCELLED"
     # Then there is nothing to do any more, not even for who holds a task
-    assert await caller.redis.xlen("wf.tasks.cancel_hand") == 0
-    assert (await caller.redis.xpending("wf.tasks.cancel_hand", "workers"))["pending"] == 0
+    stream = caller.keys_of(run_id).tasks("cancel_hand")
+    assert await caller.redis.xlen(stream) == 0
+    assert (await caller.redis.xpending(stream, "workers"))["pending"] == 0
     # And a result that comes all the same is put away without a word
     run = await caller.ended(run_id)
     await caller.complete(task, "too late")
     await eventually(caller.is_idle)
     assert await caller.run(run_id) == run
     assert await caller.letters(run=run_id) == []
-    assert not [entry for _, entry in await caller.redis.xrange("wf.signals.rejected") if run_id in str(entry)]
+    rejected = await caller.entries(lambda keys: keys.rejected)
+    assert not [entry for _, entry in rejected if run_id in str(entry)]
 
 
 async def test_nothing_that_an_open_run_needs_has_a_time_to_live(caller: Caller) -> None:
@@ -145,10 +148,11 @@ async def test_nothing_that_an_open_run_needs_has_a_time_to_live(caller: Caller)
     await caller.take("lasting_hand")
     await caller.patch(run_id, *adding("more", "both"))
     # Then no key of it, nor the plan it runs, nor a stream it is on, will go by itself
-    plan = await caller.redis.get(f"ir:{run_id}")
-    kept = [*await caller.keys(run_id), f"plan:{plan.decode()}", "epoch", "wf.timers", "wf.tasks.lasting_hand"]
+    names = caller.keys_of(run_id)
+    plan = names.plan((await caller.redis.get(names.ir(RunId(run_id)))).decode())
+    kept = [*await caller.keys(run_id), plan, names.epoch, names.timers, names.tasks("lasting_hand")]
     assert {key: await caller.redis.ttl(key) for key in kept} == dict.fromkeys(kept, -1)
-    assert [key.partition(":")[0] for key in await caller.keys(run_id)] == [
+    assert [key.rpartition("}")[2].partition(":")[0] for key in await caller.keys(run_id)] == [
         "context",
         "counter",
         "frames",

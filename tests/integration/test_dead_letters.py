@@ -208,7 +208,7 @@ async def test_a_run_that_lost_its_keys_is_found_within_ten_seconds_and_named_wi
     repaired = await caller.client.post(f"/api/v1/runs/{run_id}/repair")
     assert (repaired.status_code, repaired.json()["status"]) == (200, "RUNNING"), repaired.text
     (task,) = await caller.take("stuck_hand")
-    assert (task["attempt"], await caller.redis.xlen("wf.tasks.stuck_hand")) == (2, 1)
+    assert (task["attempt"], await caller.length(lambda keys: keys.tasks("stuck_hand"))) == (2, 1)
     await caller.complete(task, "done")
     assert await caller.completed(run_id) == {"a": "done"}
     assert [change.cause for change, _ in await caller.journal(run_id)] == ["start", "recovered", "completed"]
@@ -218,9 +218,9 @@ async def test_a_task_deleted_from_its_stream_is_handed_out_again(caller: Caller
     # Given a task that somebody deletes
     run_id = await caller.start(definition(by_hand("a", "deleted_hand")))
     (task,) = await caller.take("deleted_hand")
-    assert await caller.redis.delete("wf.tasks.deleted_hand") == 1
+    assert await caller.redis.delete(caller.keys_of(run_id).tasks("deleted_hand")) == 1
     # When the supervisor has found out, then a worker finds it anew
-    (again,) = await eventually(lambda: caller.take("deleted_hand"), timeout=15)
+    (again,) = await eventually(lambda: caller.take("deleted_hand"))
     assert (again["id"], again["attempt"]) == (task["id"], 2)
     # And the first result counts, whoever brings it
     await caller.complete(task, "done")

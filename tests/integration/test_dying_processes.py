@@ -12,7 +12,7 @@ from pointsman.base.crashpoints import CrashPoint
 from pointsman.step import fold
 from tests.integration.caller import Caller, assert_sound
 from tests.integration.definitions import by_hand, control, definition, node
-from tests.integration.load import all_complete, chain, everything, is_under_way, rounds, start_many
+from tests.integration.load import all_complete, chain, everything, is_under_way, neighbours, rounds, start_many
 from tests.support.waiting import eventually
 
 # Workers ----------------------------------------------------------------------------------------------------------
@@ -58,22 +58,22 @@ async def test_a_worker_told_to_stop_hands_over_what_it_cannot_finish(caller: Ca
 async def test_signals_in_the_hands_of_a_dying_coordinator_count_once(
     caller: Caller, point: CrashPoint, is_written: int
 ) -> None:
-    # Given three runs, the results of whose first nodes wait for a coordinator
+    # Given three runs of one partition, the results of whose first nodes wait for a coordinator
     system, task_type = caller.system, f"hand_{point}"
     two = definition(by_hand("a", task_type), by_hand("b", task_type), "a->b")
-    runs = await start_many(caller, two, 3)
+    runs = [await caller.start(two, run_id=name) for name in neighbours(caller, 3)]
     tasks = await caller.take(task_type, 3)
     system.kill("coordinator")
     for task in tasks:
         body = {"job_id": task["job_id"], "status": "completed", "result_data": task["run_id"]}
-        await caller.redis.xadd("wf.signals", {"signal": json.dumps(body)})
+        await caller.redis.xadd(caller.keys_of(task["run_id"]).signals, {"signal": json.dumps(body)})
     # When the one that takes all of them dies
     system.start("coordinator", POINTSMAN_CRASH_AT=point)
     assert system.ended("coordinator") == -signal.SIGKILL
     # Then every run has moved on with its signal gone, or has not and the signal is there
     states = [await caller.snapshot(run) for run in runs]
     assert [state.head.seq for state in states if state] == [1 + is_written] * 3
-    assert await caller.redis.xlen("wf.signals") == 3 * (1 - is_written)
+    assert await caller.length(lambda keys: keys.signals) == 3 * (1 - is_written)
     assert [sorted(state.tokens) for state in states if state] == [[":b" if is_written else ":a"]] * 3
     # And the next coordinator takes over, without repeating anything
     system.start("coordinator")
@@ -96,7 +96,7 @@ async def test_two_coordinators_share_the_runs_and_double_nothing(caller: Caller
     runs = await start_many(caller, everything(), 25)
 
     async def all_ended() -> bool:
-        return all([await caller.redis.hexists(f"run:{run}", "ended_at") for run in runs])
+        return all([await caller.has_ended(run) for run in runs])
 
     await eventually(all_ended, timeout=30)
     # Then both had their part
@@ -129,7 +129,7 @@ async def test_a_coordinator_that_dies_under_load_leaves_all_to_the_other(caller
 async def test_a_coordinator_told_to_stop_leaves_nothing_half_done(caller: Caller) -> None:
     runs = await start_many(caller, chain(), 20)
     assert caller.system.stop("coordinator") == 0
-    assert (await caller.redis.xpending("wf.signals", "coordinators"))["pending"] == 0
+    assert await caller.unacknowledged() == 0
     caller.system.start("coordinator")
     await all_complete(caller, runs, {"e": "e"})
 

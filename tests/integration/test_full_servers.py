@@ -17,13 +17,7 @@ from tests.support.waiting import eventually
 async def limited(caller: Caller) -> AsyncIterator[Caller]:
     """A caller of a system whose Redis gets its memory limited, and unlimited after the test."""
     yield caller
-    await caller.redis.config_set("maxmemory", 0)
-
-
-async def limit_to(caller: Caller, share: float) -> None:
-    """Set the limit of Redis' memory so that this share of it is in use."""
-    used = (await caller.redis.info("memory"))["used_memory"]
-    await caller.redis.config_set("maxmemory", int(used / share))
+    caller.system.redis.configure("maxmemory", 0)
 
 
 async def refusal(caller: Caller) -> tuple[int, str, str | None]:
@@ -38,13 +32,13 @@ async def test_a_redis_that_is_nearly_full_takes_no_new_runs_and_ends_those_it_h
     fanned_out = await limited.start(definition(control("all", "parallel"), *wide, *(f"all->{n['id']}" for n in wide)))
     runs = await start_many(limited, rounds(30), 10)
     # When more than four fifths of the memory is in use
-    await limit_to(limited, 0.88)
+    limited.system.redis.limit_to(0.88)
     # Then no run is accepted, and the caller is told when to ask again
     assert await eventually(lambda: _is_refused(limited)) == (503, "SRV016", "1")
     # And those that run come to their ends
     await all_complete(limited, runs, {"b": {"pass": 30}})
     # And when there is room again, runs are accepted, and what was held back goes out
-    await limited.redis.config_set("maxmemory", 0)
+    limited.system.redis.configure("maxmemory", 0)
     await eventually(lambda: _accepts(limited))
     tasks = await limited.take("by_hand_full", 300)
     for task in tasks:
@@ -59,13 +53,13 @@ async def test_a_redis_that_is_full_is_an_alarm_and_loses_nothing_it_was_given(l
     sleeping = await limited.start(definition(control("nap", "wait", wait=300), node("a", gives=1), "nap->a"))
     assert await is_under_way(limited, runs)
     # When the memory is full
-    await limited.redis.config_set("maxmemory", 1)
+    limited.system.redis.configure("maxmemory", 1)
     # Then the supervisor is not ready, for that reason, and counts it
     await eventually(lambda: system.metric("supervisor", "pointsman_memory_share") > 1)
     await eventually(lambda: not system.is_serving("supervisor"))
     assert '"redis_memory_full"' in system.said("supervisor")
     # And once there is memory again, every run comes to its end, with nothing done twice
-    await limited.redis.config_set("maxmemory", 0)
+    limited.system.redis.configure("maxmemory", 0)
     await all_complete(limited, runs, {"b": {"pass": 30}})
     assert await limited.completed(sleeping) == {"a": 1}
     await eventually(lambda: system.is_serving("supervisor"))
@@ -78,13 +72,13 @@ async def test_a_journal_that_cannot_write_holds_signals_back_before_memory_is_f
     await asyncio.to_thread(system.postgres.kill)
     await eventually(lambda: _unwritten(limited, 1_500), timeout=30)
     # When what waits for the journal has nearly filled the memory
-    await limit_to(limited, 0.96)
+    limited.system.redis.limit_to(0.96)
     # Then the coordinator stops taking signals, and none of the events is gone
     await eventually(lambda: '"journal_behind_and_memory_full"' in system.said("coordinator"))
-    before = await limited.redis.xlen("wf.events")
+    before = await limited.length(lambda keys: keys.events)
     # And when Postgres is back, the journal catches up and all of it goes on, nothing lost and nothing doubled
     await asyncio.to_thread(system.postgres.start)
-    await limited.redis.config_set("maxmemory", 0)
+    limited.system.redis.configure("maxmemory", 0)
     assert before >= 1_500
     for run in runs:
         await limited.command(run, "cancel")
@@ -101,4 +95,4 @@ async def _accepts(caller: Caller) -> bool:
 
 
 async def _unwritten(caller: Caller, least: int) -> bool:
-    return bool(await caller.redis.xlen("wf.events") >= least)
+    return await caller.length(lambda keys: keys.events) >= least

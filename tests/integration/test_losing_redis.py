@@ -15,13 +15,7 @@ from pointsman.protocol.signal import Completed
 from tests.integration.caller import Caller
 from tests.integration.definitions import by_hand, control, definition, node
 from tests.integration.load import all_complete, everything, is_under_way, rounds, start_many
-from tests.integration.system import System
 from tests.support.waiting import eventually
-
-
-def aof_of(system: System) -> Path:
-    """What Redis has written down."""
-    return Path(system.redis.directory.path) / "appendonly.aof"
 
 
 async def openings(caller: Caller) -> list[dict[str, Any]]:
@@ -43,17 +37,15 @@ async def nothing_was_done_again(caller: Caller, runs: list[str]) -> None:
 
 async def flushed(caller: Caller) -> None:
     """FLUSHALL, as an operator types it in the wrong window."""
-    await caller.redis.flushall()
+    caller.system.redis.flush()
 
 
 async def wiped(caller: Caller) -> None:
     """The server dies and its volume is gone."""
-    system = caller.system
-    await asyncio.to_thread(system.redis.kill)
-    for path in aof_of(system).parent.glob("*"):
-        if path.suffix in (".aof", ".rdb"):
-            path.unlink()
-    await asyncio.to_thread(system.redis.start)
+    redis = caller.system.redis
+    await asyncio.to_thread(redis.kill)
+    redis.wipe()
+    await asyncio.to_thread(redis.start)
 
 
 @pytest.mark.parametrize("lose", [flushed, wiped])
@@ -64,7 +56,7 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     busy = await start_many(caller, rounds(30), 15)
     broad = await start_many(caller, everything(), 5)
     asleep = await caller.start(definition(control("nap", "wait", wait=1_500), node("a", gives=1), "nap->a"))
-    paused = await caller.start(rounds(8))
+    paused = await caller.start(rounds(30))
     own = f"own_{uuid4().hex[:8]}"
     held = await caller.start(definition(by_hand("a", own), node("b", gives=2), "a->b"))
     (task,) = await caller.take(own)
@@ -78,10 +70,9 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     before = len(await openings(caller))
     # When Redis loses all it has
     await lose(caller)
-    # Then it is recovered once
-    latest = await eventually(lambda: newer_than(caller, before))
-    assert latest["reason"] == "state_lost"
-    assert latest["failed"] == 0
+    # Then each partition is recovered once
+    opened = await eventually(lambda: newer_than(caller, before))
+    assert [(each["reason"], each["failed"]) for each in opened] == [("state_lost", 0)] * len(caller.partitions)
     # And what was answered before holds: the pause, and the edit
     assert (await caller.run(paused))["status"] == "PAUSED"
     await caller.command(paused, "resume")
@@ -89,43 +80,49 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     assert (await caller.take(own))[0]["attempt"] == 2
     await caller.complete(task, 1)
     assert await caller.completed(held) == {"more": 3}
-    await all_complete(caller, busy, {"b": {"pass": 30}})
-    await all_complete(caller, [paused], {"b": {"pass": 8}})
+    await all_complete(caller, [*busy, paused], {"b": {"pass": 30}})
     for run in (*broad, asleep):
         assert (await caller.ended(run))["status"] == "COMPLETED"
     await nothing_was_done_again(caller, [*busy, *broad, asleep, paused, held])
 
 
-async def newer_than(caller: Caller, count: int) -> dict[str, Any] | None:
-    """The newest opening, once there are more than so many."""
-    found = await openings(caller)
-    return found[-1] if len(found) > count else None
+async def newer_than(caller: Caller, count: int) -> list[dict[str, Any]] | None:
+    """The openings after the first so many, once there is one of each partition."""
+    found = (await openings(caller))[count:]
+    return found if len(found) >= len(caller.partitions) else None
+
+
+def total(opened: list[dict[str, Any]], *names: str) -> tuple[int, ...]:
+    """What some openings tell of themselves, taken together."""
+    return tuple(sum(each[name] for each in opened) for name in names)
 
 
 async def test_an_older_file_gives_way_to_what_the_journal_has(caller: Caller, tmp_path: Path) -> None:
-    # Given a copy of what Redis has written down at some time, and a run that has ended since, and others that went on
+    # Given a copy of what Redis has written down at some time, a run that has ended since, and others that went on
     system = caller.system
-    await caller.redis.config_set("appendfsync", "always")
+    system.redis.configure("appendfsync", "always")
     own = f"own_{uuid4().hex[:8]}"
     ends = await caller.start(definition(by_hand("a", own)))
     goes_on = await caller.start(definition(by_hand("a", own), by_hand("b", own), "a->b"))
     stays = await caller.start(definition(by_hand("a", own)))
     tasks = {task["run_id"]: task for task in await caller.take(own, 3)}
     await eventually(lambda: caller.is_journalled(goes_on, 1))
-    older = tmp_path / "older.aof"
-    shutil.copy(aof_of(system), older)
+    older = {file: tmp_path / f"{number}.aof" for number, file in enumerate(system.redis.files)}
+    for file, copy in older.items():
+        shutil.copy(file, copy)
     await caller.complete(tasks[ends], 1)
     await caller.completed(ends)
     await caller.complete(tasks[goes_on], 1)
     await eventually(lambda: caller.is_journalled(goes_on, 2))
     before = len(await openings(caller))
-    # When Redis is started on the copy
+    # When Redis is started on what it had then
     await asyncio.to_thread(system.redis.kill)
-    shutil.copy(older, aof_of(system))
+    for file, copy in older.items():
+        shutil.copy(copy, file)
     await asyncio.to_thread(system.redis.start)
     # Then the run that ended is dropped, the one that went on stands where it stood, and the third was not touched
-    latest = await eventually(lambda: newer_than(caller, before))
-    assert (latest["restored"], latest["dropped"], latest["failed"]) == (1, 1, 0)
+    opened = await eventually(lambda: newer_than(caller, before))
+    assert total(opened, "restored", "dropped", "failed") == (1, 1, 0)
     assert await caller.keys(ends) == []
     assert {name: found["status"] for name, found in (await caller.run(goes_on))["nodes"].items()} == {
         "a": "completed",
@@ -147,8 +144,9 @@ async def test_what_the_file_lacks_at_its_end_costs_a_repeated_attempt_at_most(c
     assert await is_under_way(caller, runs)
     # When the machine goes down before Redis' last writes are on its disk
     await asyncio.to_thread(system.redis.kill)
-    with aof_of(system).open("r+b") as file:
-        file.truncate(max(0, aof_of(system).stat().st_size - bytes_lost))
+    for path in system.redis.files:
+        with path.open("r+b") as file:
+            file.truncate(max(0, path.stat().st_size - bytes_lost))
     await asyncio.to_thread(system.redis.start)
     # Then every run ends as it would have
     await all_complete(caller, runs, {"b": {"pass": 25}})
@@ -161,7 +159,7 @@ async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     runs = await start_many(caller, rounds(20), 15)
     assert await is_under_way(caller, runs)
     system.kill("supervisor")
-    await caller.redis.flushall()
+    system.redis.flush()
     system.start("supervisor", POINTSMAN_CRASH_AT="between_restore_and_open")
     assert system.ended("supervisor") == -9
     # When everybody else goes on, then nothing passes, and starts and commands are told to wait
@@ -178,8 +176,11 @@ async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     # And the next supervisor finds what was restored, and opens it
     before = len(await openings(caller))
     system.start("supervisor")
-    latest = await eventually(lambda: newer_than(caller, before))
-    assert (latest["reason"], latest["restored"], latest["failed"]) == ("state_lost", 0, 0)
+    opened = await eventually(lambda: newer_than(caller, before))
+    assert {each["reason"] for each in opened} == {"state_lost"}
+    # The one who died had restored one partition, at least.
+    restored, failed = total(opened, "restored", "failed")
+    assert (restored <= len(runs) - len(runs) // len(caller.partitions), failed) == (True, 0)
     await all_complete(caller, runs, {"b": {"pass": 20}})
     await nothing_was_done_again(caller, runs)
 

@@ -6,7 +6,6 @@ import asyncio
 import socket
 
 import pytest
-from redis.asyncio import Redis
 
 from tests.integration.caller import Caller
 from tests.integration.definitions import control, definition, node
@@ -18,7 +17,7 @@ from tests.support.waiting import eventually
 async def test_redis_killed_under_load_costs_no_run_and_doubles_nothing(caller: Caller) -> None:
     # Given a Redis that writes down what it says, and runs in the middle of their work
     system = caller.system
-    await caller.redis.config_set("appendfsync", "always")
+    system.redis.configure("appendfsync", "always")
     runs = await start_many(caller, rounds(40), 20)
     sleeping = await caller.start(definition(control("nap", "wait", wait=500), node("a", gives=1), "nap->a"))
     await eventually(lambda: system.metric("coordinator", "pointsman_batch_size_count") > 10)
@@ -48,7 +47,7 @@ async def test_postgres_killed_under_load_delays_the_record_and_loses_nothing(ca
     # Then they run to their ends, and nothing of them leaves Redis
 
     async def all_ended() -> bool:
-        return all([await caller.redis.hexists(f"run:{run}", "ended_at") for run in runs])
+        return all([await caller.has_ended(run) for run in runs])
 
     await eventually(all_ended, timeout=20)
     # And callers are told that nothing can be accepted, started or commanded, and when to ask again
@@ -87,7 +86,8 @@ async def test_signals_for_runs_that_ended_are_late_and_not_wrong_while_postgres
     # When a signal for it comes, then it is put away, though nobody can be asked whether there was such a run
     await caller.push({"run_id": run_id, "job_id": f"{run_id}::a:1", "status": "completed"})
     await eventually(caller.is_idle, timeout=20)
-    assert not [entry for _, entry in await caller.redis.xrange("wf.signals.rejected") if run_id in str(entry)]
+    rejected = await caller.entries(lambda keys: keys.rejected)
+    assert not [entry for _, entry in rejected if run_id in str(entry)]
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ async def test_a_coordinator_that_cannot_work_says_why_in_one_line(
         server = caller.system.redis.url.rpartition("@")[2]
         words = {"server": server, "taken": str(holder.getsockname()[1])}
         given = {name: value.format(**words) for name, value in settings.items()}
-        found, line = await ended("coordinator", **{"REDIS_URL": caller.system.redis.url, **given})
+        found, line = await ended("coordinator", **{**caller.system.servers, **given})
     assert (found, line[: len(told)], line.count("\n")) == (code, told, 1)
     assert "wrong" not in line
 
 
 async def test_a_redis_that_would_evict_runs_keeps_the_coordinator_from_starting(caller: Caller) -> None:
     # Given a server that may throw away keys when its memory is full
-    async with Redis.from_url(caller.system.redis.url) as redis:
-        await redis.config_set("maxmemory-policy", "allkeys-lru")
-        await redis.config_set("maxmemory", "1gb")
-        try:
-            code, line = await ended("coordinator", REDIS_URL=caller.system.redis.url)
-        finally:
-            await redis.config_set("maxmemory-policy", "noeviction")
-            await redis.config_set("maxmemory", "0")
+    redis = caller.system.redis
+    redis.configure("maxmemory-policy", "allkeys-lru")
+    redis.configure("maxmemory", "1gb")
+    try:
+        code, line = await ended("coordinator", **caller.system.servers)
+    finally:
+        redis.configure("maxmemory-policy", "noeviction")
+        redis.configure("maxmemory", 0)
     assert (code, "noeviction" in line, line.count("\n")) == (3, True, 1)

@@ -25,7 +25,7 @@ async def test_runs_beyond_what_can_be_worked_on_wait_in_postgres_and_none_is_dr
     runs = [run for _ in range(4) for run in await start_many(caller, chain(), 25)]
     # Then some have begun, the others wait, and Redis holds no more of them than that
     await eventually(lambda: _has_begun(caller, least=ROOM // 2))
-    assert await caller.redis.xlen("wf.tasks.function") <= 2 * ROOM
+    assert await caller.length(lambda keys: keys.tasks("function")) <= 2 * ROOM
     waiting = (await caller.client.get("/api/v1/runs", params={"status": "QUEUED", "limit": 200})).json()["runs"]
     assert len(waiting) >= len(runs) - 2 * ROOM
     # And when somebody works again, the one that had begun does not wait for them all
@@ -54,7 +54,7 @@ async def test_many_clients_at_once_are_served_or_told_to_come_again_and_never_d
 
 
 async def _has_begun(caller: Caller, least: int) -> bool:
-    return bool(await caller.redis.xlen("wf.tasks.function") >= least)
+    return await caller.length(lambda keys: keys.tasks("function")) >= least
 
 
 async def _is_up(caller: Caller) -> bool:

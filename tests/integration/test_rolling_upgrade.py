@@ -33,7 +33,7 @@ def of_an_older_release(system: System, lacks: str) -> Iterator[None]:
 async def test_runs_of_a_newer_release_are_left_to_the_coordinator_that_knows_them(caller: Caller, lacks: str) -> None:
     # Given a coordinator of this release and one of an earlier one, on the same stream
     system = caller.system
-    rejected = await caller.redis.xlen("wf.signals.rejected")
+    rejected = await caller.length(lambda keys: keys.rejected)
     with of_an_older_release(system, lacks):
         system.start("coordinator2")
     await eventually(lambda: system.is_serving("coordinator2"))
@@ -41,7 +41,7 @@ async def test_runs_of_a_newer_release_are_left_to_the_coordinator_that_knows_th
     runs = await start_many(caller, rounds(5), 20)
     # Then all come to their ends, nothing was set aside, and the earlier one has passed on what it was given
     await all_complete(caller, runs, {"b": {"pass": 5}}, timeout=60)
-    assert await caller.redis.xlen("wf.signals.rejected") == rejected
+    assert await caller.length(lambda keys: keys.rejected) == rejected
     assert system.metric("coordinator2", "pointsman_left_to_newer_total") > 0
     assert system.metric("coordinator2", 'pointsman_signals_total{outcome="applied"}') == 0
 

@@ -18,7 +18,8 @@ async def test_a_worker_needs_two_commands_and_acknowledges_nothing(caller: Call
         {"text": "hello"},
     )
     # When a plain consumer takes it
-    (entry,) = await raw_entries(caller, "plain")
+    stream = caller.keys_of(run_id).tasks("plain")
+    (entry,) = await raw_entries(caller, stream)
     task = json.loads(entry[b"token"])
     # Then it finds all that it needs, and its own id beside it
     assert (entry[b"run_id"], entry[b"node_id"], entry[b"job_id"].decode()) == (
@@ -47,14 +48,14 @@ async def test_a_worker_needs_two_commands_and_acknowledges_nothing(caller: Call
     }
     await caller.push(signal)
     assert await caller.completed(run_id) == {"after": {"$ref": "artifact://uuid"}}
-    assert await caller.redis.xlen("wf.tasks.plain") == 0
+    assert await caller.redis.xlen(stream) == 0
 
 
-async def raw_entries(caller: Caller, task_type: str) -> list[dict[bytes, bytes]]:
+async def raw_entries(caller: Caller, stream: str) -> list[dict[bytes, bytes]]:
     """The entries of a task stream, once there are any, read as a consumer of the group."""
 
     async def read() -> Any:
-        streams = await caller.redis.xreadgroup("workers", "plain-1", {f"wf.tasks.{task_type}": ">"}, count=10)
+        streams = await caller.redis.xreadgroup("workers", "plain-1", {stream: ">"}, count=10)
         return [fields for _, entries in streams for _, fields in entries]
 
     found: list[dict[bytes, bytes]] = await eventually(read)
@@ -96,7 +97,7 @@ async def test_a_signal_sent_many_times_at_once_runs_what_follows_once(caller: C
     # Then one of them counted, and there is one task behind it
     (following,) = await caller.take("twice")
     await eventually(caller.is_idle)
-    assert (following["node_id"], await caller.redis.xlen("wf.tasks.twice")) == ("b", 1)
+    assert (following["node_id"], await caller.length(lambda keys: keys.tasks("twice"))) == ("b", 1)
     await caller.complete(following, following["payload"])
     assert (await caller.completed(run_id))["b"] in range(20)
     assert [change.cause for change, _ in await caller.journal(run_id)] == ["start", "completed", "completed"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +12,8 @@ from redis.crc import key_slot
 
 from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.embedded.server import HOST
-from tests.support.topology import Fsync, RedisServers, talking_to
+from tests.support.processes import free_port
+from tests.support.topology import Fsync, OneRedis, RedisServers, Topology, talking_to
 from tests.support.waiting import eventually_sync
 
 SLOTS: Final = 16_384
@@ -22,10 +21,6 @@ NODES: Final = 3
 PARTITIONS: Final = 16
 """Of a system on it: more than nodes, and few enough that each sees work in a short test."""
 
-_BUS: Final = 10_000
-"""What a server adds to its port for talking to the others; 6.2 knows no setting for it."""
-_PORTS: Final = (10_000, 22_700)
-"""Ports and those of the bus lie below what Linux gives out by itself: a server that is down keeps both."""
 _TIMEOUT_MS: Final = 1_000
 """After which a server that says nothing is given up by the others."""
 _SETTLED_S: Final = 30.0
@@ -48,13 +43,16 @@ class Node(EmbeddedRedis):
 
 
 class RedisCluster(RedisServers):
-    """Three servers that know each other. What is lost with one is lost: there are no replicas."""
+    """Three servers that know each other. What is lost with one is lost: there are no replicas.
+
+    They talk to each other on ports 10,000 above their own; 6.2 has no setting for that.
+    """
 
     partitions = PARTITIONS
 
     def __init__(self, folder: Path, *, appendfsync: Fsync = "everysec") -> None:
         self._password = "of-all-three"
-        ports = _free_ports(NODES)
+        ports = [free_port() for _ in range(NODES)]
         super().__init__(tuple(Node(folder / str(port), port, self._password, appendfsync) for port in ports))
         self._is_made = False
 
@@ -107,6 +105,12 @@ class RedisCluster(RedisServers):
         return [(first, last, int(place[1])) for first, last, place in told]
 
 
+def redis_servers(topology: Topology, folder: Path, *, appendfsync: Fsync = "everysec") -> RedisServers:
+    """Redis of this kind, not started yet."""
+    kind = RedisCluster if topology == "cluster" else OneRedis
+    return kind(folder, appendfsync=appendfsync)
+
+
 def _is_whole(told: dict[str, str]) -> bool:
     """Whether a server knows all of the others, and each of them serves its slots."""
     seen = told["cluster_state"], told["cluster_known_nodes"], told["cluster_slots_ok"]
@@ -117,24 +121,3 @@ def _told(node: EmbeddedRedis) -> dict[str, str]:
     """What a server says of the cluster."""
     with talking_to(node) as client:
         return dict(client.execute_command("CLUSTER INFO"))
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, nor on that of their buses."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(*_PORTS)
-        if port not in found and _is_free(port) and _is_free(port + _BUS):
-            found.append(port)
-    return found
-
-
-def _is_free(port: int) -> bool:
-    """Of every address of this machine."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-        return True

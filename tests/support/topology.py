@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pointsman.embedded.redis import EmbeddedRedis
+from tests.support.processes import free_port
 
 Topology = Literal["one", "cluster"]
 """What Redis is: one server with one partition, or a cluster of three with several."""
@@ -96,6 +97,12 @@ class RedisServers(ABC):
             with talking_to(node) as client:
                 client.config_set(name, value)
 
+    def limit_to(self, share: float) -> None:
+        """Set the limit of every server's memory so that this share of it is in use."""
+        for node in self.nodes:
+            with talking_to(node) as client:
+                client.config_set("maxmemory", int(client.info("memory")["used_memory"] / share))
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -110,7 +117,7 @@ class OneRedis(RedisServers):
     partitions = 1
 
     def __init__(self, folder: Path, *, appendfsync: Fsync = "everysec") -> None:
-        super().__init__((EmbeddedRedis(folder, appendfsync=appendfsync),))
+        super().__init__((EmbeddedRedis(folder, port=free_port(), appendfsync=appendfsync),))
 
     @property
     def url(self) -> str:
