@@ -39,7 +39,7 @@ def test_a_command_becomes_its_process_and_drains_at_sigterm(
     assert command == becomes, log.read_text()
     # And it drains when it is told to
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
     assert "service_drained" in log.read_text()
 
 

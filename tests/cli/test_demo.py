@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -69,15 +68,14 @@ def test_the_demo_shows_a_run_that_is_changed_while_it_runs() -> None:
     assert "pointsman dev --worker examples/support-triage/worker.py" in done.stdout
 
 
-def test_an_interrupted_demo_leaves_nothing_behind() -> None:
+def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     # Given a demo in the middle of its run
-    left_before = _directories()
     demo = subprocess.Popen(
         [*POINTSMAN, "demo"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=clean_environment(PYTHONUNBUFFERED="1"),
+        env=clean_environment(PYTHONUNBUFFERED="1", TMPDIR=str(tmp_path)),
         preexec_fn=_heed_interrupts,
     )
     assert demo.stdout is not None
@@ -86,13 +84,14 @@ def test_an_interrupted_demo_leaves_nothing_behind() -> None:
             break
     processes = psutil.Process(demo.pid).children(recursive=True)
     assert len(processes) > 6
+    assert list(tmp_path.iterdir())
     # When it is interrupted
     demo.send_signal(signal.SIGINT)
     _, err = demo.communicate(timeout=30)
     # Then it says no more than that, and neither a process nor a directory is left
     assert (demo.returncode, err) == (130, "")
     eventually_sync(lambda: all(ended(process.pid) for process in processes))
-    assert _directories() == left_before
+    assert not list(tmp_path.iterdir())
 
 
 def _heed_interrupts() -> None:
@@ -208,7 +207,3 @@ def test_a_demo_that_did_not_show_it_fails_and_says_why(
 def test_a_demo_whose_moments_never_came_says_so() -> None:
     edits = DemoEdits(cast(Api, Answers()), OPERATIONS, lambda *_: None)
     assert edits.wrong(RUN) == ["`assess` was never completed", "`draft` was never dispatched"]
-
-
-def _directories() -> set[Path]:
-    return set(Path(tempfile.gettempdir()).glob("pointsman-demo-*"))

@@ -61,6 +61,6 @@ async def test_a_coordinator_that_is_held_back_can_be_stopped() -> None:
     # When it is told to stop
     drain.set()
     # Then it sees to what it has in its hands, and ends
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await running
     assert not desk.server.signals.entries

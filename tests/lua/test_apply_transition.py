@@ -66,12 +66,12 @@ async def test_the_end_of_a_run_is_announced_once_its_count_is_zero(store: Redis
     await store.start(story.first, PLAN_BODY)
     async with operator.pubsub() as listener:
         await listener.subscribe("completion_events")
-        assert (await listener.get_message(timeout=5))["type"] == "subscribe"
+        assert (await listener.get_message(timeout=30))["type"] == "subscribe"
         # When a run goes on, and when it ends
         await store.apply([Link(story.tell(closed=(":a",)))])
         await store.apply([Link(story.completes("b", last=True, output=inline(1)))])
         # Then its id is heard once
-        heard = await listener.get_message(timeout=5)
+        heard = await listener.get_message(timeout=30)
         assert (heard["type"], heard["data"]) == ("message", "run_1")
         assert await listener.get_message(timeout=0) is None
 

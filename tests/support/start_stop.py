@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 MakeLoop = Callable[[asyncio.Event], Callable[[], Awaitable[None]]]
 """Makes a loop that works until the event is set."""
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 
 
 async def stress(make: MakeLoop, rounds: int = 8) -> None:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
-_TIMEOUT = 10.0
+_TIMEOUT = 30.0
+"""Long for a machine that does other things too: what comes is not waited for any longer for it."""
 _FIRST_PAUSE = 0.002
 _LONGEST_PAUSE = 0.05
 

@@ -191,16 +191,16 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_the_lease(redis_db: st
 
     @worker.handler("block")
     async def block(task: Task) -> str:
-        # Blocks the whole event loop for several leases, and looks at the lease from where it is
+        # Blocks the whole event loop for longer than two leases, and looks at the lease from where it is
         from redis import Redis as Blocking
 
         with Blocking.from_url(redis_db) as redis:
-            deadline = time.monotonic() + 0.6
+            deadline = time.monotonic() + 1.2
             while time.monotonic() < deadline:
                 renewals.append(redis.exists(*redis.keys("worker:*")))
         return "done"
 
-    async with at_work(redis_db, worker, worker=WorkerSettings(heartbeat_ms=20, lease_ms=100)) as work:
+    async with at_work(redis_db, worker, worker=WorkerSettings(heartbeat_ms=50, lease_ms=500)) as work:
         await work.streams.give("block")
         assert await work.streams.results(1) == {"run_1": "done"}
         # Then the lease was there all the time

@@ -88,7 +88,7 @@ async def test_a_coroutine_can_wait_for_its_cancellation() -> None:
 def test_a_thread_can_wait_for_its_cancellation() -> None:
     task = a_task()
     told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(task.cancelled.wait(10)))
+    thread = threading.Thread(target=lambda: told.append(task.cancelled.wait(30)))
     cancelled = task.cancelled
     thread.start()
     task.close()

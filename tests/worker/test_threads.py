@@ -24,7 +24,7 @@ async def test_threads_are_started_only_when_all_are_busy() -> None:
     names = [await threads.run(lambda: threading.current_thread().name) for _ in range(5)]
     assert set(names) == {"test-1"}
     # When three functions run that only go on together
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=30)
 
     def meet() -> str:
         together.wait()
