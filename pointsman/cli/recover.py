@@ -12,7 +12,7 @@ import typer
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.documents import Documents
-from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, WriterSession
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -129,7 +129,7 @@ async def _place(settings: Settings, progress: _Progress) -> AsyncIterator[_Plac
         )
         source = RedisEventSource(partition)
         stack.push_async_callback(source.aclose)
-        writer = LeasedWriter(Leases(settings.database_dsn, settings.supervisor.lease_ttl_ms), 0, Metrics())
+        writer = LeasedWriter(WriterSession(settings.database_dsn, settings.supervisor.lease_ttl_ms), 0, Metrics())
         yield _Place(recovery, record, source, writer)
 
 

@@ -97,6 +97,8 @@ class RejectedSignal(NamedTuple):
     length: int
     code: str
     reason: str
+    partition: int = 0
+    """Whose stream that is: two of them may give out the same place."""
 
 
 class RejectedSource(Protocol):

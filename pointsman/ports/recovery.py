@@ -179,7 +179,10 @@ class OpenRuns(Protocol):
         ...
 
     async def begin(self, opening: Opening) -> Opening:
-        """Write an opening down, in the epoch that it names or a later one: behind all there were, of any store."""
+        """Write an opening down, in the epoch that it names or a later one: behind all there were, of any store.
+
+        Raises `ServerUnavailable` SRV065 where there is another number of partitions than this process was told.
+        """
         ...
 
     async def note(self, opening: Opening) -> None:

@@ -42,9 +42,9 @@ def letter_of_token(run: RunId, epoch: int, seq: int, token: TokenId) -> str:
     return letter_id("token", run, epoch, seq, token)
 
 
-def letter_of_signal(entry: str) -> str:
-    """The id of the letter that a signal became when it was set aside, as an entry of the stream of those."""
-    return letter_id("signal", entry)
+def letter_of_signal(entry: str, partition: int) -> str:
+    """The id of the letter that a signal became when it was set aside, as an entry of a partition's stream of those."""
+    return letter_id("signal", *([partition] if partition else []), entry)
 
 
 class Addressee(NamedTuple):

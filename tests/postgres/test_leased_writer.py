@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from pointsman.adapters.postgres.connect import close, connect
-from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, WriterSession
 from pointsman.base.errors import ServerUnavailable
 from pointsman.metrics import Metrics
 from tests.support.journalled import Story
@@ -22,9 +22,9 @@ async def candidate(database: str) -> AsyncIterator[Candidate]:
     made: list[LeasedWriter] = []
 
     def make(
-        stream: int = 0, ttl_ms: int = 60_000, metrics: Metrics | None = None, leases: Leases | None = None
+        stream: int = 0, ttl_ms: int = 60_000, metrics: Metrics | None = None, session: WriterSession | None = None
     ) -> LeasedWriter:
-        made.append(LeasedWriter(leases or Leases(database, ttl_ms), stream, metrics or Metrics()))
+        made.append(LeasedWriter(session or WriterSession(database, ttl_ms), stream, metrics or Metrics()))
         return made[-1]
 
     yield make
@@ -96,8 +96,8 @@ async def test_the_writers_of_one_process_hold_their_streams_over_one_connection
     candidate: Candidate, database: str
 ) -> None:
     # Given a process that writes two streams, and asks for one twice
-    leases = Leases(database, 60_000)
-    one, two, again, other = (candidate(stream, leases=leases) for stream in (0, 1, 1, 2))
+    session = WriterSession(database, 60_000)
+    one, two, again, other = (candidate(stream, session=session) for stream in (0, 1, 1, 2))
     assert [await writer.acquire() for writer in (one, two, again)] == [True, True, False]
     assert await connected(database) == 1
     assert [(await writer.write(Story(run).start().events)).rows for writer, run in ((one, "a"), (two, "b"))] == [1, 1]
@@ -120,8 +120,8 @@ async def test_a_process_that_loses_its_connection_loses_all_its_streams_at_once
     candidate: Candidate, database: str
 ) -> None:
     # Given a process that writes two streams, and whose connection broke
-    leases = Leases(database, 60_000)
-    one, two = candidate(0, leases=leases), candidate(1, leases=leases)
+    session = WriterSession(database, 60_000)
+    one, two = candidate(0, session=session), candidate(1, session=session)
     assert [await writer.acquire() for writer in (one, two)] == [True, True]
     await hang_up_on_writers(database)
     # When the first notices and takes its stream again, over another one
@@ -140,8 +140,8 @@ async def test_a_process_that_loses_its_connection_loses_all_its_streams_at_once
 
 
 async def test_writers_of_one_process_write_one_after_the_other(candidate: Candidate, database: str) -> None:
-    leases = Leases(database, 60_000)
-    writers = [candidate(stream, leases=leases) for stream in range(5)]
+    session = WriterSession(database, 60_000)
+    writers = [candidate(stream, session=session) for stream in range(5)]
     assert await asyncio.gather(*(writer.acquire() for writer in writers)) == [True] * 5
     written = await asyncio.gather(
         *(writer.write(Story(f"run_{number}").start().end().events) for number, writer in enumerate(writers))

@@ -78,7 +78,7 @@ class Deciding:
 def _rejected(signal: RejectedSignal) -> tuple[object, ...]:
     about = addressee(signal.signal)
     return (
-        letter_of_signal(signal.entry),
+        letter_of_signal(signal.entry, signal.partition),
         int(signal.entry.partition("-")[0]),
         about.run,
         about.token,

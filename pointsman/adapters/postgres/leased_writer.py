@@ -22,7 +22,7 @@ _LOCK: Final = 0x6A726E6C
 """The first half of the key of the writers' locks; the second is the number of the stream."""
 
 
-class Leases:
+class WriterSession:
     """The advisory locks of one process, all on the connection that also writes.
 
     Who loses the connection loses the leases and the way to write at once, so there is no instant at which two
@@ -108,8 +108,8 @@ class Leases:
 class LeasedWriter:
     """The one writer of a stream's events, as long as it has the lease."""
 
-    def __init__(self, leases: Leases, stream: int, metrics: Metrics) -> None:
-        self._leases = leases
+    def __init__(self, session: WriterSession, stream: int, metrics: Metrics) -> None:
+        self._session = session
         self._stream = stream
         self._metrics = metrics
         self._holds = False
@@ -121,14 +121,14 @@ class LeasedWriter:
             ServerUnavailable: Postgres is lost, and the lease with it: call `release` before asking again.
         """
         if self._holds:
-            await self._leases.renew(self._stream, self)
+            await self._session.renew(self._stream, self)
         else:
-            self._holds = await self._leases.take(self._stream, self)
+            self._holds = await self._session.take(self._stream, self)
         return self._holds
 
     async def write(self, events: Sequence[JournalEvent]) -> Written:
         """Write a batch as `append` does. Only after `acquire` said yes; `ServerUnavailable` ends the lease."""
-        written = await self._leases.append(self._stream, self, events)
+        written = await self._session.append(self._stream, self, events)
         self._metrics.journal_rows.inc(written.rows)
         for kind in written.dead:
             self._metrics.dead_letters.labels(kind).inc()
@@ -139,4 +139,4 @@ class LeasedWriter:
     async def release(self) -> None:
         """Give the lease up; the next `acquire` asks for it anew."""
         self._holds = False
-        await self._leases.give_up(self._stream, self)
+        await self._session.give_up(self._stream, self)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pointsman.adapters.postgres.connect import reaching_postgres
+from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import RunId, partition_of
+from pointsman.execute.layout import other_layout
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.recovery import JournalledRun, Opening
 from pointsman.ports.run_index import Cursor
@@ -25,6 +27,7 @@ class PostgresOpenRuns:
         self._pool = pool
         self._partition = partition
         self._of = of
+        self._layout = PostgresLayout(pool)
 
     async def page(self, status: RunStatus, after: Cursor, limit: int) -> list[JournalledRun]:
         """Runs of a status, oldest first."""
@@ -67,12 +70,16 @@ class PostgresOpenRuns:
 
     async def begin(self, opening: Opening) -> Opening:
         """Write down an opening in an epoch behind all there were, of any partition."""
-        wanted = (opening.epoch, opening.server, opening.began_at, opening.reason, self._partition)
-        epoch = None
-        while epoch is None:  # others may take it first
+        wanted = (opening.epoch, opening.server, opening.began_at, opening.reason, self._partition, self._of)
+        while True:
             with reaching_postgres():
                 epoch = await self._pool.fetchval(sql("reserve_opening"), *wanted)
-        return opening._replace(epoch=epoch)
+            if epoch is not None:
+                return opening._replace(epoch=epoch)
+            # Another partition's took it first; or there is none to be had.
+            counts = await self._layout.partitions()
+            if counts not in (None, self._of):
+                raise other_layout(self._of, counts)
 
     async def note(self, opening: Opening) -> None:
         """Write down how far an opening has come."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from pointsman.adapters.redis.packing import Argument, Command
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.records import pairs, read_token
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.ids import JobId, Millis, RunId, TokenId, job_id
-from pointsman.ports.pulse import Pulse
+from pointsman.ports.pulse import Pulse, Pulses
 from pointsman.protocol.dead_letter import addressee
 from pointsman.protocol.state import OpenToken
 
@@ -76,6 +78,35 @@ class RedisPulses:
             status, rest = await self._partition.run("missing_tasks", names, tuple(args))
             missing |= {few[number - 1].job_id for number in rest[0]} if status == "looked" else set()
         return missing
+
+
+class RoutedPulses:
+    """The same of all partitions. Where one of them cannot be asked nothing is told of any: a run that is not seen
+    would be taken for one that is lost."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+        self._pulses = [RedisPulses(partition) for partition in partitions.all]
+
+    async def of(self, runs: Sequence[RunId], since: Millis) -> dict[RunId, Pulse]:
+        """Ask the partitions side by side."""
+        split = self._partitions.split(runs)
+        found = await asyncio.gather(*(self._pulses[number].of(few, since) for number, few in split.items()))
+        return {run: pulse for told in found for run, pulse in told.items()}
+
+    async def waiting(self, since: Millis) -> dict[RunId, Millis] | None:
+        """Look at each stream."""
+        found: dict[RunId, Millis] = {}
+        for told in await asyncio.gather(*(pulses.waiting(since) for pulses in self._pulses)):
+            if told is None:
+                return None
+            found |= told
+        return found
+
+
+def open_pulses(partitions: Partitions) -> Pulses:
+    """The open runs of all partitions, in numbers."""
+    return RedisPulses(partitions.all[0]) if len(partitions.all) == 1 else RoutedPulses(partitions)
 
 
 def _read(run: RunId, flat: Answer, since: Millis) -> tuple[dict[TokenId, OpenToken], list[_Task]]:

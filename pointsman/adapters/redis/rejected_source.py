@@ -18,12 +18,12 @@ class RedisRejectedSource:
     def __init__(self, partition: Partition) -> None:
         self._connection = partition.connection
         self._stream = partition.keys.rejected
+        self._partition = partition.number
 
     async def read(self, count: int) -> list[RejectedSignal]:
         """The first of them."""
-        return [
-            _signal(entry) for entry in await self._connection.ask("XRANGE", self._stream, "-", "+", "COUNT", count)
-        ]
+        entries = await self._connection.ask("XRANGE", self._stream, "-", "+", "COUNT", count)
+        return [_signal(entry)._replace(partition=self._partition) for entry in entries]
 
     async def remove(self, signals: Sequence[RejectedSignal]) -> None:
         """Take signals off the stream."""

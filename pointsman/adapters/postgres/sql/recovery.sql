@@ -20,9 +20,11 @@ WHERE partition = $1
 ORDER BY epoch DESC LIMIT 1;
 
 -- name: reserve_opening
--- In the first epoch from the one asked for on that is behind all there were, of whatever partition.
+-- In the first epoch from the one asked for on that is behind all there were, of whatever partition; and none where there
+-- is another number of partitions than $6.
 INSERT INTO openings (epoch, server, began_at, reason, partition)
-SELECT greatest($1, max(epoch) + 1), $2, $3, $4, $5 FROM openings
+SELECT greatest($1, latest.epoch + 1), $2, $3, $4, $5 FROM (SELECT max(epoch) AS epoch FROM openings) AS latest
+WHERE NOT EXISTS (SELECT FROM layout WHERE partitions <> $6)
 ON CONFLICT (epoch) DO NOTHING
 RETURNING epoch;
 
