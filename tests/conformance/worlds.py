@@ -11,7 +11,9 @@ from pointsman.adapters.memory.server import MemoryServer
 from pointsman.adapters.memory.signal_source import MemorySignalSource
 from pointsman.adapters.redis.congestion import RedisCongestion
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.recovery import RedisRecovery
+from pointsman.adapters.redis.routed import RoutedRunStore
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.adapters.redis.signal_source import RedisSignalSource
 from pointsman.base.clock import SystemClock
@@ -188,3 +190,16 @@ class RedisWorld:
         for source in self.sources:
             await source.aclose()
         await self.partition.aclose()
+
+
+class RoutedWorld(RedisWorld):
+    """Several partitions behind one store, seen from the one that a run lives in."""
+
+    def __init__(self, partitions: Partitions, run: RunId) -> None:
+        super().__init__(partitions.of(run))
+        self.store = RoutedRunStore(partitions)
+
+    async def aclose(self) -> None:
+        """The partitions stay open, for the next one."""
+        for source in self.sources:
+            await source.aclose()

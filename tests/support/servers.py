@@ -8,10 +8,11 @@ database in the URL is flushed for every test, and the server's settings are cha
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,6 +23,7 @@ from pointsman.embedded.databases import create_database, drop_database
 from pointsman.embedded.postgres import EmbeddedPostgres
 from pointsman.embedded.redis import EmbeddedRedis
 from tests.support.cluster import RedisCluster
+from tests.support.topology import talking_to
 
 
 @pytest.fixture(scope="session")
@@ -79,12 +81,25 @@ def open_fence(url: str) -> None:
 def open_fences(url: str, count: int) -> None:
     """Open every one of so many partitions of a Redis database."""
     with redis.Redis.from_url(url) as client:
-        process = client.info("server")["run_id"]
-        for keys in (Keyspace(number, count) for number in range(count)):
-            with suppress(redis.ResponseError):
-                client.xgroup_create(keys.signals, "coordinators", "0", mkstream=True)
-            client.set(keys.epoch, str(client.time()[0]))
-            client.set(keys.server, process)
+        _open(client, [Keyspace(number, count) for number in range(count)])
+
+
+def open_all_fences(cluster: RedisCluster) -> None:
+    """Open every partition of a cluster."""
+    spaces = [Keyspace(number, cluster.partitions) for number in range(cluster.partitions)]
+    places = [cluster.node_of(keys.epoch) for keys in spaces]
+    for node in cluster.nodes:
+        with talking_to(node) as client:
+            _open(client, [keys for keys, place in zip(spaces, places, strict=True) if place is node])
+
+
+def _open(client: Any, spaces: Sequence[Keyspace]) -> None:
+    process = client.info("server")["run_id"]
+    for keys in spaces:
+        with suppress(redis.ResponseError):
+            client.xgroup_create(keys.signals, "coordinators", "0", mkstream=True)
+        client.set(keys.epoch, str(client.time()[0]))
+        client.set(keys.server, process)
 
 
 @pytest.fixture
