@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from pointsman.base.ids import RunId
 from pointsman.protocol.state import Snapshot
@@ -31,3 +32,8 @@ class SnapshotCache:
     def drop(self, run: RunId) -> None:
         """Forget a run: it ended, or it moved on without us."""
         self._runs.pop(run, None)
+
+    def drop_all(self, those: Callable[[RunId], bool]) -> None:
+        """Forget all runs of a kind: others move them on from now on."""
+        for run in [run for run in self._runs if those(run)]:
+            del self._runs[run]

@@ -1,4 +1,4 @@
-"""The coordinator's loops: reading, taking over from dead coordinators, and the intake of the public list."""
+"""The coordinator's loops: reading, taking over from other coordinators, and the intake of the public list."""
 
 from __future__ import annotations
 
@@ -23,6 +23,28 @@ class Room(Protocol):
     async def pass_when_there_is_room(self) -> None:
         """Wait until then, or until the process drains."""
         ...
+
+
+class Pushed(Protocol):
+    """What workers pushed onto the public list."""
+
+    async def intake(self, block_ms: int) -> int:
+        """Move it to where it is read, waiting for the first; how many moved."""
+        ...
+
+
+class Intake:
+    """Moves what workers push onto the public list to the stream."""
+
+    def __init__(self, pushed: Pushed, drain: asyncio.Event, block_ms: int) -> None:
+        self._pushed = pushed
+        self._drain = drain
+        self._block_ms = block_ms
+
+    async def run(self) -> None:
+        """Do so until drained."""
+        while not self._drain.is_set():
+            await self._pushed.intake(self._block_ms)
 
 
 class Loop:
@@ -61,6 +83,20 @@ class Loop:
         finally:
             reading.cancel()
 
+    async def take_over(self) -> None:
+        """The same, after what whoever held the partition before has read and not acknowledged."""
+        seen: set[str] = set()
+        while not self._drain.is_set():
+            found = await self._source.claim(0, self._size)
+            left = [delivery for delivery in found if delivery.id not in seen]
+            if not left:
+                break
+            # What cannot be decided now stays, and is found again.
+            seen.update(delivery.id for delivery in left)
+            await self._room.pass_when_there_is_room()
+            await self._batch.handle(left)
+        await self.run()
+
     async def _claim(self) -> list[Delivery]:
         """What a coordinator that died has left, looked for now and then."""
         now = asyncio.get_running_loop().time()
@@ -68,8 +104,3 @@ class Loop:
             return []
         self._claim_at = now + self._claim_idle_ms / 2_000
         return await self._source.claim(self._claim_idle_ms, self._size)
-
-    async def intake(self) -> None:
-        """Move what workers pushed onto the public list to the stream, until drained."""
-        while not self._drain.is_set():
-            await self._source.intake(self._block_ms)

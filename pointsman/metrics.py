@@ -44,6 +44,9 @@ class Metrics:
         self.batch_size = self._histogram("batch_size", "Signals in one batch.", DOUBLING)
         self.cache_hits = self._counter("cache_hits", "Snapshots found in the coordinator's own cache.")
         self.cache_misses = self._counter("cache_misses", "Snapshots that had to be read.")
+        self.partitions_held = self._gauge(
+            "partitions_held", "Partitions that this process serves, where there are several."
+        )
 
         self.backlog = self._gauge("backlog", "Entries in a stream that nobody has finished.", "stream")
         self.memory_share = self._gauge("memory_share", "Share of its maxmemory that Redis uses; 0 without a limit.")

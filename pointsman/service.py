@@ -73,7 +73,10 @@ class Service:
             ServerUnavailable: SRV050, the port for health and metrics is taken.
         """
         async with health_server(self.health, self.metrics, self.settings.metrics_host, self._metrics_port):
-            tasks = [asyncio.create_task(self._keep_running(name, loop), name=name) for name, loop in loops.items()]
+            tasks = [
+                asyncio.create_task(self.keep_running(name, loop, self.drain), name=name)
+                for name, loop in loops.items()
+            ]
             forget = self._obey_signals(tasks)
             # What there is by now stays, and what is kept later (programs, snapshots) is no garbage either: looking
             # through it all again and again would hold everything up, 30 to 200 ms at a time.
@@ -99,10 +102,10 @@ class Service:
         log.info("service_drained")
         return Exit.DRAINED
 
-    async def _keep_running(self, name: str, loop: Loop) -> None:
-        """Run one loop, again and again with growing pauses as long as it fails."""
+    async def keep_running(self, name: str, loop: Loop, drain: asyncio.Event) -> None:
+        """Run one loop that works until `drain` is set, again and again with growing pauses as long as it fails."""
         failures = 0
-        while not self.drain.is_set():
+        while not drain.is_set():
             began = monotonic()
             try:
                 await self._watched(name, loop)
@@ -114,7 +117,7 @@ class Service:
                 log.exception("loop_failed", loop=name)
                 self.health.unready(name, f"{type(wrong).__name__}: {wrong}")
             failures = 1 if monotonic() - began > STEADY_S else failures + 1
-            await pause(self.drain, backoff(failures))
+            await pause(drain, backoff(failures))
 
     async def _watched(self, name: str, loop: Loop) -> None:
         running = asyncio.ensure_future(loop())

@@ -50,3 +50,10 @@ def _quotas(members: Collection[str], held: Mapping[str, int], partitions: int) 
     each, odd = divmod(partitions, len(members))
     ranked = sorted(members, key=lambda name: (-held.get(name, 0), name))
     return {name: each + (rank < odd) for rank, name in enumerate(ranked)}
+
+
+def are_at_rest(members: Collection[str], holders: Mapping[int, str | None]) -> bool:
+    """Whether the partitions are shared out: none of these members would take or release any."""
+    held = Counter(holders.values())
+    quotas = _quotas(members, {name: held[name] for name in members}, len(holders))
+    return all(held[name] == quota for name, quota in quotas.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.execute.shares import Change, shares
+from pointsman.execute.shares import Change, are_at_rest, shares
 
 NAMES = ["a:1", "a:2", "b:1", "c:9", "d:4"]
 MEMBERS = st.sets(st.sampled_from(NAMES), min_size=1)
@@ -88,6 +88,18 @@ def test_members_with_one_view_want_no_partition_twice(members: set[str], holder
     assert len(taken) == len(set(taken))
 
 
+@given(MEMBERS, holdings(NAMES))
+def test_partitions_are_at_rest_when_no_member_would_act(members: set[str], holders: Holders) -> None:
+    # Given any state
+    changes = [shares(name, members, holders) for name in members]
+    nobody_acts = all(change == Change([], []) for change in changes)
+    # Then it is at rest where nobody acts, unless all that is not shared out is held by those that are gone
+    if are_at_rest(members, holders):
+        assert nobody_acts
+    elif nobody_acts:
+        assert any(holder is not None and holder not in members for holder in holders.values())
+
+
 @given(MEMBERS, st.data())
 def test_members_come_to_fair_shares_from_any_state(members: set[str], data: st.DataObject) -> None:
     # Given partitions held by members, or by nobody
@@ -96,7 +108,7 @@ def test_members_come_to_fair_shares_from_any_state(members: set[str], data: st.
     settled = settle(members, holders)
     # Then each has its share, and stays with it
     assert counts(members, settled) == fair(members, len(settled))
-    assert all(shares(name, members, settled) == Change([], []) for name in members)
+    assert are_at_rest(members, settled)
 
 
 @given(MEMBERS, st.data())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redis.asyncio import Redis
 
+from pointsman.adapters.redis.intake import RoutedIntake
 from pointsman.adapters.redis.leases import PartitionLeases
 from pointsman.adapters.redis.partition import SCRIPTS, Partition
 from pointsman.adapters.redis.partitions import Partitions
@@ -99,7 +100,12 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     await recovery.restore([Rebuilt(again.snapshot, {}, (), again.first)])
     await recovery.drop([again.run])
     await recovery.open(4_000_000_000)
-    leases = PartitionLeases(Partitions([partition], partition.connection), "coordinator", "c1")
+    partitions = Partitions([partition], partition.connection)
+    intake = RoutedIntake(partitions, is_ours=lambda: True)
+    await operator.rpush("completion_signals", "x")
+    await intake.intake(0)
+    await intake.aclose()
+    leases = PartitionLeases(partitions, "coordinator", "c1")
     await leases.join()
     await leases.hold([0])
     await leases.release([0])

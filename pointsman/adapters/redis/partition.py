@@ -28,6 +28,7 @@ SCRIPTS: Final = (
     "hold_run",
     "claim_timers",
     "intake",
+    "put_signals",
     "reject_signal",
     "postpone_signal",
     "report_lost",

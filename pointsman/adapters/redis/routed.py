@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Digest, Millis, RunId
 from pointsman.ports.run_store import Link, Recalled, RunStore
 from pointsman.protocol.outcome import Outcome, StartOutcome
@@ -66,9 +67,23 @@ class RoutedRunStore:
         return await self._of(run).hold(run, owner, ms)
 
     async def plan(self, digest: Digest) -> bytes | None:
-        """A plan's canonical JSON, from whichever partition has it."""
-        found = await asyncio.gather(*(store.plan(digest) for store in self._stores))
-        return next((body for body in found if body is not None), None)
+        """A plan's canonical JSON, from whichever partition has it: one that cannot be used is not waited for."""
+        asked = [asyncio.ensure_future(store.plan(digest)) for store in self._stores]
+        wrong: ServerUnavailable | None = None
+        try:
+            for answer in asyncio.as_completed(asked):
+                try:
+                    if (body := await answer) is not None:
+                        return body
+                except ServerUnavailable as why:
+                    wrong = why
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        if wrong is not None:
+            raise wrong
+        return None
 
     async def put_plan(self, run: RunId, digest: Digest, plan: bytes) -> None:
         """Store a plan in the partition of the run."""
