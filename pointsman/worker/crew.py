@@ -1,4 +1,4 @@
-"""Everything that serves one `Worker`: who reads its tasks, and who does them."""
+"""Everything that serves one `Worker` in one partition: who reads its tasks, and who does them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,34 @@ from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.workers import Holding
 from pointsman.worker.execution import Execution, Surroundings
 from pointsman.worker.reader import Reader
+from pointsman.worker.sharing_reader import SharingReader
 from pointsman.worker.slots import Slots
+from pointsman.worker.threads import Threads
 from pointsman.worker.worker import Worker
 
 
+class Staff:
+    """What the crews of one worker share, one crew a partition: how many tasks it does at a time, and its threads."""
+
+    def __init__(self, worker: Worker, size: int, partitions: int) -> None:
+        """`size` is how many tasks where the worker does not say it."""
+        self.worker = worker
+        self.reads_alone = partitions == 1
+        self.slots = Slots(worker.concurrency or size)
+        self.threads = Threads(self.slots.free, f"handlers-{worker.type}")
+
+
 class Crew:
-    """A worker at work."""
+    """A worker at work in one partition."""
 
     def __init__(
-        self, worker: Worker, partition: Partition, consumer: str, size: int, around: Surroundings, drain: asyncio.Event
+        self, staff: Staff, partition: Partition, consumer: str, around: Surroundings, drain: asyncio.Event
     ) -> None:
-        slots = Slots(worker.concurrency or size)
+        worker, slots = staff.worker, staff.slots
         self.type = worker.type
-        self._execution = Execution(worker.type, worker.handlers, slots, around)
-        self.reader = Reader(partition, worker.type, consumer, slots, self._execution.begin, around.push, drain)
+        self._execution = Execution(worker.type, worker.handlers, slots, staff.threads, around)
+        reader = Reader if staff.reads_alone else SharingReader
+        self.reader = reader(partition, worker.type, consumer, slots, self._execution.begin, around.push, drain)
 
     async def finish(self) -> None:
         """Wait, after the drain began, until nothing more is read and nothing is running."""

@@ -29,7 +29,7 @@ Entry = tuple[bytes, Sequence[bytes]]
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What every worker of a process shares."""
+    """What the workers of a process share in one partition."""
 
     secrets: Secrets
     blobs: BlobStore
@@ -44,11 +44,13 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Execution:
     """Runs the tasks of one worker, as many at a time as there are slots."""
 
-    def __init__(self, task_type: str, handlers: Handlers, slots: Slots, around: Surroundings) -> None:
+    def __init__(
+        self, task_type: str, handlers: Handlers, slots: Slots, threads: Threads, around: Surroundings
+    ) -> None:
         self._handlers = handlers
         self._slots = slots
         self._around = around
-        self._threads = Threads(slots.free, f"handlers-{task_type}")
+        self._threads = threads
         self._seconds = around.metrics.task_seconds.labels(task_type)
         self._completed = around.metrics.tasks.labels(task_type, "completed")
         self._failed = around.metrics.tasks.labels(task_type, "failed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import hiredis
@@ -12,6 +12,7 @@ import structlog
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import pack
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.wire import Answer
 from pointsman.service import pause
 from pointsman.worker.execution import Entry
 from pointsman.worker.slots import Slots
@@ -20,7 +21,7 @@ log = structlog.get_logger()
 
 BLOCK_MS: Final = 1_000
 """How long one read waits. A drain waits for it too: Redis may have given tasks to a read that is broken off."""
-_PATIENCE_S: Final = 10.0
+PATIENCE_S: Final = 10.0
 _CLOSED_S: Final = 0.1
 
 
@@ -62,9 +63,7 @@ class Reader:
         try:
             await self._until_open()
             while not self._drain.is_set():
-                count = await self._slots.some()
-                if not self._drain.is_set():
-                    await self._turn(count)
+                await self._turn()
         except BaseException:
             self._is_cut_off = True
             raise
@@ -80,8 +79,19 @@ class Reader:
         while not self._drain.is_set() and not await self._partition.rejoin():
             await pause(self._drain, _CLOSED_S)
 
-    async def _turn(self, count: int) -> None:
-        entries = await self._read(count, self._last if self._is_cut_off else b">")
+    async def _turn(self) -> None:
+        """Read as many as there are slots, and begin them."""
+        count = await self._slots.some()
+        if not self._drain.is_set():
+            self._begin_all(await self._read(count))
+
+    @property
+    def _after(self) -> bytes:
+        """What to read: new entries, or, after the last one that arrived, those that Redis gave away while the
+        connection broke. Streams give entries out in order, so nothing that arrived before is among the latter."""
+        return self._last if self._is_cut_off else b">"
+
+    def _begin_all(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._last = entry[0]
             # An entry of the past without fields was closed meanwhile.
@@ -92,14 +102,14 @@ class Reader:
             self._is_cut_off = False
             log.info("tasks_read_again", stream=self._stream)
 
-    async def _read(self, count: int, after: bytes) -> list[Entry]:
-        """New entries, or, `after` the last one that arrived, those that Redis gave away while the connection broke.
-
-        Streams give entries out in order, so nothing that arrived before is among the latter.
-        """
+    async def _read(self, count: int) -> list[Entry]:
         command = ("XREADGROUP", "GROUP", WORKERS, self._consumer, "COUNT", count, "BLOCK", BLOCK_MS)
-        data = pack([(*command, "STREAMS", self._stream, after)])
-        (answer,) = await self._connection.exchange(data, 1, BLOCK_MS / 1_000 + _PATIENCE_S)
+        data = pack([(*command, "STREAMS", self._stream, self._after)])
+        (answer,) = await self._connection.exchange(data, 1, BLOCK_MS / 1_000 + PATIENCE_S)
+        return await self._entries(answer)
+
+    async def _entries(self, answer: Answer) -> list[Entry]:
+        """What an answer to XREADGROUP holds."""
         if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOGROUP"):
             await self._make_group()
             return []

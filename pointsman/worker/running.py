@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 
 from pointsman.adapters.blobs.store import open_blobs
-from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.base.errors import WorkerError
 from pointsman.service import Exit, Service, main
 from pointsman.settings import Settings, secrets
@@ -45,11 +45,11 @@ async def work_until_drained(target: str, settings: Settings, secrets: Secrets) 
     """
     workers = load_workers(target, settings)
     blobs = open_blobs(settings.blob_store_url)
-    partition = await Partition.open(settings.redis_dsn)
+    partitions = await Partitions.open(settings.redis_dsn, settings.partitions)
     try:
         service = Service(settings, settings.worker.metrics_port)
-        shift = Shift(workers, service, partition, blobs, secrets)
+        shift = Shift(workers, service, partitions, blobs, secrets)
         await shift.begin()
         return await service.run(shift.loops())
     finally:
-        await partition.aclose()
+        await partitions.aclose()

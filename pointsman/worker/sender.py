@@ -29,7 +29,8 @@ _LOOK_S: Final = 1.0
 class Sender:
     """Keeps every signal until Redis has said that it has it. One that is sent twice changes nothing."""
 
-    def __init__(self, connection: Connection, stream: str, health: Health) -> None:
+    def __init__(self, connection: Connection, stream: str, health: Health, name: str = "results") -> None:
+        """`name` is what it is called where health is told."""
         self._connection = connection
         self._stream = stream
         self._waiting: list[bytes] = []
@@ -38,6 +39,7 @@ class Sender:
         self._empty.set()
         self._going: tuple[Sequence[bytes], Awaitable[list[Answer]]] | None = None
         self._health = health
+        self._name = name
         self._is_held_back = False
         self._recent = Recent()
         self._incarnation = 0
@@ -115,7 +117,7 @@ class Sender:
             self._going = None
 
     def _hold_back(self, why: ServerUnavailable) -> None:
-        self._health.unready("results", str(why))
+        self._health.unready(self._name, str(why))
         if not self._is_held_back:
             self._is_held_back = True
             log.warning("results_held_back", code=why.code, reason=why.message)
@@ -123,7 +125,7 @@ class Sender:
     def _go_on(self) -> None:
         if self._is_held_back:
             self._is_held_back = False
-            self._health.ready("results")
+            self._health.ready(self._name)
             log.info("results_sent_again", waiting=len(self._waiting))
 
     def _packed(self, batch: Sequence[bytes]) -> bytes:

@@ -6,23 +6,34 @@ import asyncio
 
 
 class Slots:
-    """Counts what is free; the one reader waits here until something is."""
+    """Counts what is free; whoever reads tasks waits here until something is."""
 
     def __init__(self, size: int) -> None:
         self.free = size
         self._freed = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     def take(self) -> None:
         """Occupy one."""
         self.free -= 1
 
-    def give(self) -> None:
-        """Free one."""
-        self.free += 1
+    def give(self, count: int = 1) -> None:
+        """Free one, or what was reserved."""
+        self.free += count
         self._freed.set()
 
+    async def reserve(self) -> int:
+        """Occupy some, at least one; how many. For readers that share them: served in the order in which they ask.
+
+        Half of what is free, so that the next one need not wait for what comes of these.
+        """
+        async with self._turn:
+            count = (await self.some() + 1) // 2
+            self.free -= count
+            return count
+
     async def some(self) -> int:
-        """How many are free, at least one."""
+        """How many are free, at least one. For one reader at a time."""
         while self.free < 1:
             self._freed.clear()
             await self._freed.wait()

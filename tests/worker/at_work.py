@@ -12,7 +12,8 @@ import msgspec
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.keys import Keyspace
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.ports.blob_store import BlobStore
 from pointsman.protocol.task import Task as WireTask
@@ -27,10 +28,11 @@ from tests.worker.wire_tasks import Shelf, wire_task
 
 
 class Streams:
-    """What the coordinator does with the streams, by hand."""
+    """What the coordinator does with the streams of one partition, by hand."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Any, keys: Keyspace | None = None) -> None:
         self.redis = redis
+        self.keys = keys or Keyspace()
 
     async def give(self, handler: str | None = None, *, config: dict[str, Any] | None = None, **fields: Any) -> str:
         """Hand out a task; the id of its entry."""
@@ -39,28 +41,34 @@ class Streams:
 
     async def give_as_it_is(self, task: WireTask) -> str:
         """Hand out this very task."""
-        entry = await self.redis.xadd(f"wf.tasks.{task.type}", _fields(task))
+        entry = await self.redis.xadd(self.keys.tasks(task.type), entry_of(task))
         return entry.decode() if isinstance(entry, bytes) else entry
+
+    async def give_at(self, entry: str, **fields: Any) -> str:
+        """Hand out a task whose entry has this id."""
+        task = wire_task(**fields)
+        await self.redis.xadd(self.keys.tasks(task.type), entry_of(task), id=entry)
+        return entry
 
     async def give_unseen(self, consumer: str, handler: str, **fields: Any) -> None:
         """Hand a task to a worker so that Redis says it has it, and the worker has never heard of it."""
         task = wire_task(config={"handler": handler}, **fields)
-        stream = f"wf.tasks.{task.type}"
+        stream = self.keys.tasks(task.type)
         async with self.redis.pipeline(transaction=True) as at_once:
-            at_once.xadd(stream, _fields(task))
+            at_once.xadd(stream, entry_of(task))
             at_once.xreadgroup("workers", consumer, {stream: ">"}, count=1)
             await at_once.execute()
 
     async def close(self, entry: str, task_type: str = "function") -> None:
         """Close an attempt, as a transition does."""
-        await self.redis.xack(f"wf.tasks.{task_type}", "workers", entry)
-        await self.redis.xdel(f"wf.tasks.{task_type}", entry)
+        await self.redis.xack(self.keys.tasks(task_type), "workers", entry)
+        await self.redis.xdel(self.keys.tasks(task_type), entry)
 
     async def signals(self, count: int) -> list[dict[str, Any]]:
         """The first `count` signals, once they are there."""
 
         async def arrived() -> list[Any] | None:
-            entries: list[Any] = await self.redis.xrange("wf.signals") or []
+            entries: list[Any] = await self.redis.xrange(self.keys.signals) or []
             return entries if len(entries) >= count else None
 
         return [msgspec.json.decode(fields[b"signal"]) for _, fields in await eventually(arrived)]
@@ -71,11 +79,12 @@ class Streams:
 
     async def pending(self, task_type: str = "function") -> int:
         """How many tasks workers have in their hands."""
-        summary = await self.redis.xpending(f"wf.tasks.{task_type}", "workers")
+        summary = await self.redis.xpending(self.keys.tasks(task_type), "workers")
         return int(summary["pending"])
 
 
-def _fields(task: WireTask) -> dict[Any, Any]:
+def entry_of(task: WireTask) -> dict[Any, Any]:
+    """The fields of a task's entry."""
     about = {"job_id": task.job_id, "run_id": task.run_id, "node_id": task.node_id}
     return {"token": encode_task(task), **about}
 
@@ -89,11 +98,22 @@ def outcome(signal: dict[str, Any]) -> Any:
 class AtWork:
     """A worker process inside the test, and what is around it."""
 
-    streams: Streams
+    parts: list[Streams]
+    """Of every partition."""
     service: Service
     shift: Shift
-    registry: WorkerRegistry
+    registries: list[WorkerRegistry]
     running: asyncio.Task[Exit]
+
+    @property
+    def streams(self) -> Streams:
+        """Those of the first partition."""
+        return self.parts[0]
+
+    @property
+    def registry(self) -> WorkerRegistry:
+        """That of the first partition."""
+        return self.registries[0]
 
     async def drained(self) -> Exit:
         """Drain, and wait for the end."""
@@ -106,23 +126,26 @@ async def at_work(
     redis_url: str,
     workers: Worker | Sequence[Worker],
     *,
+    client: Any = None,
     secrets: Secrets | None = None,
     blobs: BlobStore | None = None,
     **settings: Any,
 ) -> AsyncIterator[AtWork]:
-    """Run workers until the block ends."""
+    """Run workers until the block ends. `client` finds the keys of a cluster."""
     given = Settings(redis_url=SecretStr(redis_url), **settings)
-    partition = await Partition.open(redis_url)
+    partitions = await Partitions.open(redis_url, given.partitions)
     service = Service(given)
     crew = [workers] if isinstance(workers, Worker) else workers
-    shift = Shift(crew, service, partition, blobs or Shelf(), secrets or Secrets())
+    shift = Shift(crew, service, partitions, blobs or Shelf(), secrets or Secrets())
     await shift.begin()
     running = asyncio.create_task(service.run(shift.loops()))
-    redis = Redis.from_url(redis_url, protocol=2)
+    redis = client or Redis.from_url(redis_url, protocol=2)
     try:
-        yield AtWork(Streams(redis), service, shift, WorkerRegistry(partition), running)
+        parts = [Streams(redis, partition.keys) for partition in partitions.all]
+        registries = [WorkerRegistry(partition) for partition in partitions.all]
+        yield AtWork(parts, service, shift, registries, running)
     finally:
         service.drain.set()
         await running
-        await partition.aclose()
+        await partitions.aclose()
         await redis.aclose()

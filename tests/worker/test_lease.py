@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
 
+from pointsman.adapters.redis.workers import Holding
 from pointsman.settings import WorkerSettings
 from pointsman.worker.lease import Lease
 from tests.support.waiting import eventually
+
+
+class Nothing:
+    """A process that works on nothing."""
+
+    def holds(self) -> list[Holding]:
+        return []
+
+    def close(self, gone: Sequence[Holding]) -> None:
+        raise AssertionError(gone)
 
 
 def renewing() -> list[str]:
@@ -30,7 +42,7 @@ async def test_a_lease_that_nobody_waits_for_any_longer_ends_though_redis_hangs(
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     settings = WorkerSettings(heartbeat_ms=10)
-    lease = Lease(f"redis://127.0.0.1:{port}/0", "worker-1", ["a"], settings, list, lambda gone: None)
+    lease = Lease(f"redis://127.0.0.1:{port}/0", "worker-1", ["a"], settings, [Nothing()])
     lease.start()
     await asked.wait()
     # When whoever stops it has no more time
