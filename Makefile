@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "" 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test check fuzz chaos bench overload docs clean
+.PHONY: demo test cluster check fuzz chaos bench overload docs clean
 
 .venv/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
@@ -14,6 +14,9 @@ demo: .venv/ready
 
 test: .venv/ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+cluster: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal --topology cluster tests/model tests/integration tests/chaos
 
 check: .venv/ready
 	$(BIN)/ruff check .
