@@ -86,7 +86,7 @@ async def repair(run_id: RunPath, request: Request, services: Api) -> Response:
     async def carry_out() -> Response:
         live, records = services.live, services.records
         executor, limit = live.executor, services.settings.coordinator.inline_limit_bytes
-        repair = Repair(live.store, live.repairs, records.open_runs, records.documents, executor.blobs, limit)
+        repair = Repair(live.store, live.repairs(run_id), records.open_runs, records.documents, executor.blobs, limit)
         made = await repair.repair(run_id)
         seq = made.transition.seq
         await confirm(services, run_id, seq, made.tip)

@@ -13,6 +13,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from orchestrator_api.compiling import Compiler
+from orchestrator_api.live import Live, open_live
 from orchestrator_api.plans import Plans
 from orchestrator_api.room import Waiting
 from pointsman.adapters.blobs.store import open_blobs
@@ -40,17 +41,8 @@ from pointsman.adapters.postgres.stuck_runs import StuckRuns
 from pointsman.adapters.postgres.tags import Moved, Order, TagMove, Tags
 from pointsman.adapters.postgres.watch import JournalWatch
 from pointsman.adapters.postgres.workflows import Workflows, WorkflowVersion
-from pointsman.adapters.redis.backlog import RedisBacklog
-from pointsman.adapters.redis.congestion import RedisCongestion
-from pointsman.adapters.redis.partition import Partition
-from pointsman.adapters.redis.rejected_source import PushedSignals
-from pointsman.adapters.redis.repair import RedisRepair
-from pointsman.adapters.redis.run_store import RedisRunStore
-from pointsman.adapters.redis.taken import RedisTaken
 from pointsman.base.clock import Clock, SystemClock
 from pointsman.base.errors import ServerUnavailable
-from pointsman.execute import Executor, Programs
-from pointsman.execute.admission import Admission
 from pointsman.expr import Engine, engine
 from pointsman.health import Health
 from pointsman.ports.blob_store import BlobStore
@@ -115,23 +107,6 @@ class Records(NamedTuple):
     async def check(self) -> None:
         """Make sure that Postgres answers and has this release's schema. Raises `ServerUnavailable`."""
         await _check_schema(self.pool)
-
-
-class Live(NamedTuple):
-    """What stands on Redis."""
-
-    partition: Partition
-    store: RedisRunStore
-    executor: Executor
-    taken: RedisTaken
-    pushed: PushedSignals
-    backlog: RedisBacklog
-    repairs: RedisRepair
-    congestion: RedisCongestion
-
-    async def check(self) -> None:
-        """Make sure that Redis answers and takes changes. Raises `ServerUnavailable`, SRV061 while it recovers."""
-        await self.partition.admit(anew=True)
 
 
 class Held(Generic[T]):
@@ -223,7 +198,7 @@ class Services:
     def clock(self) -> Clock:
         """Redis' clock as last measured; this machine's where Redis was not reached."""
         try:
-            return self.live.partition.clock
+            return self.live.partitions.clock
         except ServerUnavailable:
             return SystemClock()
 
@@ -256,25 +231,9 @@ class Services:
 
     @asynccontextmanager
     async def _open_redis(self) -> AsyncIterator[Live]:
-        partition = await Partition.open(self.settings.redis_dsn)
-        self._service.warn(partition.warnings)
-        try:
-            store = RedisRunStore(partition)
-            limit, congestion = self.settings.coordinator.inline_limit_bytes, RedisCongestion(partition)
-            # Half of what there is room for: the rest is for those that wait already.
-            admission = Admission(congestion, max(1, self.settings.max_unread_tasks // 2))
-            yield Live(
-                partition,
-                store,
-                Executor(store, Programs(store), self.blobs, limit, admission),
-                RedisTaken(partition),
-                PushedSignals(partition.connection),
-                RedisBacklog(partition),
-                RedisRepair(partition),
-                congestion,
-            )
-        finally:
-            await partition.aclose()
+        async with open_live(self.settings, self.blobs) as live:
+            self._service.warn(live.partitions.warnings)
+            yield live
 
 
 @asynccontextmanager

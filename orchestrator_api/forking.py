@@ -68,10 +68,11 @@ async def fork_run(services: Services, origin: Origin, order: ForkOrder) -> RunR
         InvalidDefinition: What they lead to does not compile.
         Also as `Starting.first` does.
     """
-    await services.live.partition.admit()
+    run_id = order.run_id or new_run_id(services.clock.now())
+    await services.live.admit(run_id)
     await must_have_room(services, order.by)
     chosen = await _chosen(services, origin, order)
-    run = await _new_run(services, origin, order, chosen)
+    run = await _new_run(services, run_id, origin, order, chosen)
     first = await starting(services).first(run.head(), chosen.compiled)
     if order.input is not None:
         _must_keep_nothing(first)
@@ -105,11 +106,11 @@ async def _chosen(services: Services, origin: Origin, order: ForkOrder) -> _Chos
     return _Chosen(definition, plan, made.plan)
 
 
-async def _new_run(services: Services, origin: Origin, order: ForkOrder, chosen: _Chosen) -> NewRun:
-    head, now = origin.run.head, services.clock.now()
+async def _new_run(services: Services, run_id: RunId, origin: Origin, order: ForkOrder, chosen: _Chosen) -> NewRun:
+    head = origin.run.head
     row = await found(services, head.run_id)
     return NewRun(
-        run_id=order.run_id or new_run_id(now),
+        run_id=run_id,
         workflow=head.workflow,
         version=row.version,
         definition=chosen.definition,
@@ -117,7 +118,7 @@ async def _new_run(services: Services, origin: Origin, order: ForkOrder, chosen:
         engine=head.engine,
         input=order.input or head.input,
         metadata=head.metadata,
-        created_at=now,
+        created_at=services.clock.now(),
         forked=Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by),
         tenant=row.tenant,
     )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from orchestrator_api.answers import answer, gives
-from orchestrator_api.deps import Api
+from orchestrator_api.deps import Api, Services
 from pointsman.base.errors import ServerUnavailable
 from pointsman.health import METRICS_TYPE
 
@@ -30,8 +29,9 @@ class Readiness(msgspec.Struct, frozen=True):
     """Whether the process can serve."""
 
     ready: bool
+    """With some partitions of many closed it can: what concerns the runs of those is answered with 503."""
     reasons: dict[str, str]
-    """By server, why not: `postgres`, `redis`."""
+    """By server, why not, or not all of it: `postgres`, `redis`."""
 
 
 @router.get("/healthz", summary="Is the process alive?", responses={200: gives(Alive, "It is.")})
@@ -44,18 +44,18 @@ async def healthz() -> Response:
     "/readyz",
     summary="Can it serve?",
     responses={
-        200: gives(Readiness, "Redis and Postgres answer, and no migration is missing."),
+        200: gives(Readiness, "Postgres and Redis, one partition of it at least, answer; no migration is missing."),
         503: gives(Readiness, "Something does not."),
     },
 )
 async def readyz(services: Api) -> Response:
     """Asks Redis and Postgres, and whether the schema is this release's."""
-    names = {"postgres": lambda: services.records.check(), "redis": lambda: services.live.check()}
-    told = await asyncio.gather(*(_reason(check) for check in names.values()))
-    reasons = {name: reason for name, reason in zip(names, told, strict=True) if reason}
-    if services.drain.is_set():
-        reasons["service"] = "it is stopping"
-    return answer(Readiness(not reasons, reasons), 503 if reasons else 200)
+    postgres, redis = await asyncio.gather(_postgres(services), _redis(services))
+    service = "it is stopping" if services.drain.is_set() else ""
+    told = {"postgres": postgres, "redis": redis.reason, "service": service}
+    is_ready = redis.serves_some and not (postgres or service)
+    reasons = {name: reason for name, reason in told.items() if reason}
+    return answer(Readiness(is_ready, reasons), 200 if is_ready else 503)
 
 
 @router.get(
@@ -68,10 +68,27 @@ async def metrics(services: Api) -> Response:
     return Response(services.metrics.render(), media_type=METRICS_TYPE)
 
 
-async def _reason(check: Callable[[], Awaitable[None]]) -> str:
+class _Redis(NamedTuple):
+    reason: str
+    serves_some: bool
+
+
+async def _redis(services: Services) -> _Redis:
+    try:
+        live = services.live
+    except ServerUnavailable as why:
+        return _Redis(str(why), False)
+    closed, count = await live.closed(), len(live.partitions.all)
+    if not closed or count == 1:
+        return _Redis("".join(closed.values()), not closed)
+    first = next(iter(closed.values()))
+    return _Redis(f"{first} (partitions {', '.join(map(str, closed))} of {count})", len(closed) < count)
+
+
+async def _postgres(services: Services) -> str:
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await check()
+            await services.records.check()
     except ServerUnavailable as why:
         return str(why)
     except TimeoutError:

@@ -54,7 +54,7 @@ async def taken(services: Services, run: Snapshot) -> frozenset[TokenId]:
     """The dispatched tokens of a run that a worker has; none where Redis cannot be asked."""
     out = {token: state.type for token, state in run.tokens.items() if state.state == "dispatched"}
     try:
-        return await services.live.taken.of(run.head.run_id, out)
+        return await services.live.taken(run.head.run_id).of(run.head.run_id, out)
     except ServerUnavailable:
         return frozenset()
 

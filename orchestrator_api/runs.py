@@ -137,10 +137,11 @@ async def start_run(request: Request, services: Api) -> Response:
         before = await services.records.runs.accepted_before(key)
         if before is not None:
             return _taken_before(before, request, ())
-    await _not_while_recovering(services)
+    run_id = RunId(form.run_id) if form.run_id is not None else new_run_id(services.clock.now())
+    await _not_while_recovering(services, run_id)
     await must_have_room(services, request.state.caller)
     chosen = await _chosen(services, form, body)
-    run = await _new_run(services, form, chosen, request.state.caller)
+    run = await _new_run(services, run_id, form, chosen, request.state.caller)
     acceptance = await services.records.runs.accept(run, key)
     if acceptance.outcome != "accepted":
         return _taken_before(acceptance, request, chosen.warnings)
@@ -267,11 +268,10 @@ async def _inline(services: Services, definition: bytes, body: bytes) -> _Chosen
     return _Chosen(made.plan.name, None, *digests, made.encoded, made.warnings)
 
 
-async def _new_run(services: Services, form: StartRun, chosen: _Chosen, tenant: str) -> NewRun:
+async def _new_run(services: Services, run_id: RunId, form: StartRun, chosen: _Chosen, tenant: str) -> NewRun:
     given = output_of(bytes(form.input)) if form.input is not None else EMPTY
-    now = services.clock.now()
     return NewRun(
-        run_id=RunId(form.run_id) if form.run_id is not None else new_run_id(now),
+        run_id=run_id,
         workflow=chosen.workflow,
         version=chosen.version,
         definition=chosen.definition,
@@ -279,17 +279,17 @@ async def _new_run(services: Services, form: StartRun, chosen: _Chosen, tenant: 
         engine=services.compiler.engine.name,
         input=await stored(given, services.blobs, services.settings.coordinator.inline_limit_bytes),
         metadata=None,
-        created_at=now,
+        created_at=services.clock.now(),
         tag=form.tag,
         tenant=tenant,
     )
 
 
-async def _not_while_recovering(services: Services) -> None:
-    """Raise `ServerUnavailable` SRV061 while Redis is being recovered. One that is away keeps no run from being
-    accepted."""
+async def _not_while_recovering(services: Services, run_id: RunId) -> None:
+    """Raise `ServerUnavailable` SRV061 while the partition of a run is being recovered. One that is away keeps no run
+    from being accepted."""
     try:
-        await services.live.partition.admit()
+        await services.live.admit(run_id)
     except ServerUnavailable as why:
         if why.code == "SRV061":
             raise

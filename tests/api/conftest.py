@@ -10,14 +10,22 @@ import pytest
 from pointsman.settings import Settings
 from tests.api.room import Room, journalled, room_on, settings_of
 from tests.support.databases import database, migrated_template, pool
+from tests.support.servers import open_fences
 
 __all__ = ["database", "migrated_template", "pool", "room", "settings"]
 
 
 @pytest.fixture
-def settings(database: str, redis_db: str, tmp_path: Path) -> Settings:
+def partitions(request: pytest.FixtureRequest) -> int:
+    """How many partitions there are: one, but for tests that are marked `in_partitions`."""
+    return int(getattr(request, "param", 1))
+
+
+@pytest.fixture
+def settings(database: str, redis_db: str, tmp_path: Path, partitions: int) -> Settings:
     """The settings of an API on empty servers."""
-    return settings_of(database, redis_db, tmp_path)
+    open_fences(redis_db, partitions)
+    return settings_of(database, redis_db, tmp_path, partitions=partitions)
 
 
 @pytest.fixture

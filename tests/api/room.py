@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -18,6 +19,7 @@ from orchestrator_api.keys import keys_of
 from pointsman.adapters.postgres.journal import PostgresJournal
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
+from pointsman.adapters.redis.partition import Partition
 from pointsman.base.ids import Millis, RunId
 from pointsman.execute import Executor, step_with_blobs
 from pointsman.ports.event_source import StreamedEvent
@@ -30,6 +32,9 @@ from pointsman.settings import Settings
 from supervisor.completion import Completion
 from tests.support.driven import token
 from tests.support.waiting import eventually
+
+in_partitions = pytest.mark.parametrize("partitions", [1, 16], indirect=True, ids=["one", "sixteen"])
+"""For a test that is to hold however many partitions there are."""
 
 HELLO = {"name": "hello", "nodes": [{"id": "greet", "type": "function"}]}
 CHAIN = {
@@ -78,6 +83,16 @@ class Room:
         assert answered.status_code == 200, answered.text
         return dict(answered.json())
 
+    # Operators ----------------------------------------------------------------------------------------------------
+
+    def partition(self, run_id: str) -> Partition:
+        """Where a run lives."""
+        return self.services.live.partitions.of(RunId(run_id))
+
+    async def ask(self, run_id: str, *command: Any) -> Any:
+        """What Redis answers, where a run lives."""
+        return await self.partition(run_id).connection.ask(*command)
+
     # Workers ------------------------------------------------------------------------------------------------------
 
     async def complete(self, run_id: str, node: str, value: Any = None, attempt: int = 1) -> Transition:
@@ -106,10 +121,9 @@ class Room:
 
     async def dump(self) -> Mapping[str, object]:
         """Everything in Redis, once the journal has nothing left to do."""
-        partition = self.services.live.partition
 
         async def written() -> bool:
-            return await partition.connection.ask("XLEN", partition.keys.events) == 0
+            return await self.services.live.congestion.unwritten() == 0
 
         await eventually(written)
         return await self.executor.store.dump()
@@ -123,9 +137,14 @@ class Room:
         await eventually(gone)
 
     async def write_journal(self) -> None:
-        """Do what the supervisor does with events, for ever."""
+        """Do what supervisors do with events, for ever."""
+        async with asyncio.TaskGroup() as writing:
+            for partition in self.services.live.partitions.all:
+                writing.create_task(self._write_events(partition))
+
+    async def _write_events(self, partition: Partition) -> None:
         records, live = self.services.records, self.services.live
-        source, journal = RedisEventSource(live.partition), PostgresJournal(records.pool)
+        source, journal = RedisEventSource(partition), PostgresJournal(records.pool)
         completion = Completion(live.store, Runs(records.pool), self.services.metrics, self.services.crasher)
         try:
             while True:

@@ -9,10 +9,11 @@ import pytest
 from orchestrator_api import commands
 from pointsman.base.ids import RunId
 from pointsman.settings import Settings
-from tests.api.room import CHAIN, HELLO, Room, room_on
+from tests.api.room import CHAIN, HELLO, Room, in_partitions, room_on
 from tests.support.waiting import eventually
 
 
+@in_partitions
 async def test_a_paused_run_takes_results_and_dispatches_nothing(room: Room) -> None:
     # Given a run with a task out
     run_id = await room.start(CHAIN)
@@ -44,6 +45,7 @@ async def test_a_command_with_nothing_to_change_says_so(room: Room) -> None:
     )
 
 
+@in_partitions
 async def test_a_cancelled_run_is_final_for_every_command(room: Room) -> None:
     # Given a cancelled run
     run_id = await room.start(HELLO)
@@ -129,8 +131,7 @@ async def test_a_key_whose_request_was_refused_may_be_used_again(room: Room) -> 
 async def test_a_run_that_is_accepted_but_not_in_redis_is_to_be_asked_again(settings: Settings) -> None:
     # Given a run that was accepted while Redis was away
     async with room_on(settings) as room:
-        partition = room.services.live.partition
-        await partition.aclose()
+        await room.services.live.partitions.aclose()
         run_id = await room.start(HELLO)
     # When it is commanded while Redis is back, but no supervisor has started it yet
     async with room_on(settings) as room:

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from pointsman.adapters.postgres.stuck_runs import StuckRuns
-from pointsman.adapters.redis.pulses import RedisPulses
+from pointsman.adapters.redis.pulses import RoutedPulses
 from pointsman.base.ids import RunId
 from supervisor.stuck import Stuck
-from tests.api.room import Room
+from tests.api.room import Room, in_partitions
 from tests.api.test_howto import BLOCK, agrees, sent
 from tests.architecture.tree import ROOT
 from tests.support.waiting import eventually
@@ -57,11 +57,11 @@ async def stuck(room: Room, run_id: str) -> None:
     """Somebody deletes a run's keys, and the supervisor finds it."""
     await room.journal(run_id, 1)
     live = room.services.live
-    await live.partition.connection.ask("DEL", *[key for key in await room.dump() if run_id in key.split(":")])
+    await room.ask(run_id, "DEL", *[key for key in await room.dump() if run_id in key.split(":")])
     records = room.services.records
     marks, drain = StuckRuns(records.pool), asyncio.Event()
     detector = Stuck(
-        RedisPulses(live.partition),
+        RoutedPulses(live.partitions),
         records.runs,
         marks,
         live.pushed,
@@ -78,6 +78,7 @@ async def stuck(room: Room, run_id: str) -> None:
     await eventually(found)
 
 
+@in_partitions
 async def test_every_command_on_the_page_of_dead_letters_is_answered_as_it_says(room: Room) -> None:
     blocks: list[tuple[str, str]] = BLOCK.findall(PAGE.read_text())
     for (language, text), (_, answer) in pairwise(blocks):

@@ -20,7 +20,7 @@ from orchestrator_api.fleet_target import Targets
 from pointsman.adapters.postgres.fleet import FleetEdits, NewFleetEdit
 from pointsman.base.ids import RunId
 from pointsman.settings import Settings
-from tests.api.room import Room, journalled, room_on
+from tests.api.room import Room, in_partitions, journalled, room_on
 from tests.api.test_patches import patched, stored
 from tests.api.test_process import api
 from tests.api.test_runs import codes
@@ -162,6 +162,7 @@ async def test_what_a_preview_counts_is_what_becomes_of_forty_runs(room: Room) -
     assert (await tone(room, at_c[0]), await tone(room, other)) == (None, None)
 
 
+@in_partitions
 async def test_an_edit_of_a_fleet_tells_all_about_itself(room: Room) -> None:
     # Given an edit of three runs
     runs = await fleet(room, 3)
@@ -269,14 +270,14 @@ async def test_runs_that_end_before_their_turn_are_no_errors(room: Room) -> None
     assert (await settled(room, place))["counts"] == counted(applied=3, ended=1)
 
 
+@in_partitions
 async def test_a_run_that_cannot_be_reached_is_tried_again_when_the_edit_is_resumed(room: Room, pool: Pool) -> None:
     # Given a run that is accepted, and not in Redis
     [run_id] = await fleet(room, 1)
-    partition = room.services.live.partition
     await room.dump()
-    lost = [key for key in await partition.connection.ask("KEYS", "*") if run_id.encode() in key]
-    kept = [await partition.connection.ask("DUMP", key) for key in lost]
-    await partition.connection.ask("DEL", *lost)
+    lost = [key for key in await room.ask(run_id, "KEYS", "*") if run_id.encode() in key]
+    kept = [await room.ask(run_id, "DUMP", key) for key in lost]
+    await room.ask(run_id, "DEL", *lost)
     # When it is to be edited
     place = await begun(room, stop_on_error_share=0)
     # Then that fails, for now
@@ -285,7 +286,7 @@ async def test_a_run_that_cannot_be_reached_is_tried_again_when_the_edit_is_resu
     assert (item["code"], run_id in item["message"]) == ("RUN006", True)
     # And once the run is back
     for key, value in zip(lost, kept, strict=True):
-        await partition.connection.ask("RESTORE", key, 0, value)
+        await room.ask(run_id, "RESTORE", key, 0, value)
     await room.post(f"{place}/resume")
     assert (await settled(room, place))["counts"] == counted(applied=1)
 

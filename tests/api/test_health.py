@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator_api import deps
 from pointsman.adapters.postgres.connect import connect
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.base.errors import ServerUnavailable
 from pointsman.settings import Settings
-from tests.api.room import HELLO, Room, room_on, settings_of
+from tests.api.room import HELLO, Room, in_partitions, room_on, settings_of
 from tests.support.processes import free_port
 from tests.support.waiting import eventually
 
 
+@in_partitions
 async def test_the_process_is_ready_when_both_servers_answer(room: Room) -> None:
     answered = await room.client.get("/readyz")
     assert (answered.status_code, answered.json()) == (200, {"ready": True, "reasons": {}})
     assert (await room.client.get("/healthz")).json() == {"status": "ok"}
 
 
+@in_partitions
 async def test_the_process_is_not_ready_without_redis_and_says_so(room: Room) -> None:
-    await room.services.live.partition.aclose()
+    await room.services.live.partitions.aclose()
     answered = await room.client.get("/readyz")
     assert (answered.status_code, list(answered.json()["reasons"])) == (503, ["redis"])
     assert answered.json()["reasons"]["redis"].startswith("SRV002 ")
@@ -66,15 +68,15 @@ async def test_the_api_is_ready_as_soon_as_a_server_that_was_missing_is_there(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a Redis that is not there at first
-    opened = deps.Partition.open
+    opened = Partitions.open
     attempts = 0
 
-    async def open_late(url: str) -> object:
+    async def open_late(url: str, count: int) -> object:
         nonlocal attempts
         attempts += 1
-        return await opened(url if attempts > 2 else f"redis://127.0.0.1:{free_port()}/0")
+        return await opened(url if attempts > 2 else f"redis://127.0.0.1:{free_port()}/0", count)
 
-    monkeypatch.setattr(deps.Partition, "open", open_late)
+    monkeypatch.setattr(Partitions, "open", open_late)
     async with room_on(settings) as room:
 
         async def ready() -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pointsman.base.ids import RunId
 from pointsman.execute import repair
 from pointsman.protocol.state import Snapshot
-from tests.api.room import CHAIN, Room
+from tests.api.room import CHAIN, Room, in_partitions
 
 PATIENT = {
     "name": "patient",
@@ -31,18 +29,16 @@ async def keys(room: Room, run_id: str) -> list[str]:
     return [name for name in await room.dump() if run_id in name.split(":")]
 
 
-async def ask(room: Room, *command: Any) -> Any:
-    return await room.services.live.partition.connection.ask(*command)
-
-
+@in_partitions
 async def test_a_run_of_which_nothing_is_left_is_there_again_as_it_was(room: Room) -> None:
     # Given a run with a result, an edit, a node that backs off, one that sleeps and one that is out
     run_id = await room.start(PATIENT, input={"n": 1}, run_id="run_1")
     await room.fail(run_id, "a", "busy")
     operations = [{"op": "replace", "path": "/nodes/end/type", "value": "mail"}]
     assert (await room.post(f"/runs/{run_id}/patch", {"operations": operations})).status_code == 200
-    before, clock = await snapshot(room, run_id), await ask(room, "ZRANGE", "wf.timers", 0, -1, "WITHSCORES")
-    await ask(room, "DEL", *await keys(room, run_id))
+    look = ("ZRANGE", room.partition(run_id).keys.timers, 0, -1, "WITHSCORES")
+    before, clock = await snapshot(room, run_id), await room.ask(run_id, *look)
+    await room.ask(run_id, "DEL", *await keys(room, run_id))
     # When it is repaired
     answered = await room.post(f"/runs/{run_id}/repair", {"reason": "somebody deleted it"})
     told = answered.json()
@@ -54,16 +50,17 @@ async def test_a_run_of_which_nothing_is_left_is_there_again_as_it_was(room: Roo
     waiting = {name: token for name, token in before.tokens.items() if token.state != "dispatched"}
     assert {name: after.tokens[name] for name in waiting} == waiting
     assert {name: token.attempt for name, token in after.tokens.items() if token.state == "dispatched"} == {":b": 2}
-    assert await ask(room, "XLEN", "wf.tasks.mail") == 1
-    assert await ask(room, "ZRANGE", "wf.timers", 0, -1, "WITHSCORES") == clock
+    assert await room.ask(run_id, "XLEN", room.partition(run_id).keys.tasks("mail")) == 1
+    assert await room.ask(run_id, *look) == clock
 
 
+@in_partitions
 async def test_a_run_with_a_part_missing_is_whole_again_and_goes_on(room: Room) -> None:
     # Given a run whose open token somebody deleted
     run_id = await room.start(CHAIN, run_id="run_1")
     await room.complete(run_id, "a", 1)
     await room.journal(run_id, 2)
-    await ask(room, "HDEL", f"tokens:{run_id}", ":b")
+    await room.ask(run_id, "HDEL", room.partition(run_id).keys.state(RunId(run_id))[2], ":b")
     # When it is repaired
     assert (await room.post(f"/runs/{run_id}/repair")).status_code == 200
     # Then it goes on to its end, by the result of either attempt
@@ -77,7 +74,7 @@ async def test_a_run_that_was_edited_before_its_repair_can_be_edited_after_it(ro
     run_id = await room.start(CHAIN, run_id="run_1")
     await room.complete(run_id, "a", 1)
     await room.journal(run_id, 2)
-    await ask(room, "DEL", *await keys(room, run_id))
+    await room.ask(run_id, "DEL", *await keys(room, run_id))
     assert (await room.post(f"/runs/{run_id}/repair")).status_code == 200
     more = [
         {"op": "add", "path": "/nodes/-", "value": {"id": "n", "type": "function"}},

@@ -6,12 +6,11 @@ import base64
 from typing import Any
 
 import msgspec
-import redis.asyncio
 
 from orchestrator_api.runs import START_PATIENCE_S
 from pointsman.base.ids import RunId
 from pointsman.settings import CoordinatorSettings, LimitSettings, Settings
-from tests.api.room import CHAIN, HELLO, Room, journalled, room_on
+from tests.api.room import CHAIN, HELLO, Room, in_partitions, journalled, room_on
 
 NODE: dict[str, Any] = {"output": None, "error": None, "frame": "", "ended_at": None}
 
@@ -21,6 +20,7 @@ def codes(answered: Any) -> list[tuple[str, str]]:
     return [(error["code"], error["pointer"]) for error in answered.json()["errors"]]
 
 
+@in_partitions
 async def test_a_definition_that_is_sent_along_is_accepted_and_started(room: Room) -> None:
     # When a definition is run
     answered = await room.post("/runs", {"definition": CHAIN, "input": {"n": 1}, "run_id": "run_1"})
@@ -77,14 +77,15 @@ async def test_a_published_workflow_runs_in_the_version_asked_for(room: Room) ->
     assert list((await room.run(newest.json()["run_id"]))["nodes"]) == ["wave"]
 
 
-async def test_a_task_that_a_worker_has_taken_is_shown_as_running(room: Room, redis_db: str) -> None:
+@in_partitions
+async def test_a_task_that_a_worker_has_taken_is_shown_as_running(room: Room) -> None:
     # Given a run with two tasks out, and a consumer that knows nothing but the stream
     both = {"name": "both", "nodes": [{"id": "a", "type": "function"}, {"id": "b", "type": "other"}]}
     run_id = await room.start(both)
     assert {node["status"] for node in (await room.run(run_id))["nodes"].values()} == {"dispatched"}
     # When it takes one
-    async with redis.asyncio.Redis.from_url(redis_db) as worker:
-        await worker.xreadgroup("workers", "w1", {"wf.tasks.function": ">"})
+    stream = room.partition(run_id).keys.tasks("function")
+    assert await room.ask(run_id, "XREADGROUP", "GROUP", "workers", "w1", "STREAMS", stream, ">")
     # Then that one runs
     nodes = (await room.run(run_id))["nodes"]
     assert {name: node["status"] for name, node in nodes.items()} == {"a": "running", "b": "dispatched"}
@@ -93,6 +94,7 @@ async def test_a_task_that_a_worker_has_taken_is_shown_as_running(room: Room, re
     assert (await room.run(run_id))["nodes"]["a"]["status"] == "completed"
 
 
+@in_partitions
 async def test_a_final_run_is_shown_the_same_after_it_left_redis(room: Room) -> None:
     # Given a run in which everything has happened, still in Redis since the journal stands still
     room.writing.clear()
@@ -306,10 +308,11 @@ async def test_a_definition_cannot_ask_for_more_than_the_installation_allows(set
         assert codes(answered) == [("CMP026", "/definition/nodes")]
 
 
+@in_partitions
 async def test_a_run_is_accepted_and_shown_while_redis_is_away(settings: Settings) -> None:
     # Given an API whose Redis went away
     async with room_on(settings) as room, journalled(room):
-        await room.services.live.partition.aclose()
+        await room.services.live.partitions.aclose()
         # When a run is started
         run_id = await room.start(CHAIN, input=1)
         # Then it is accepted, and shown as it waits for the supervisor
@@ -326,7 +329,7 @@ async def test_an_open_run_is_shown_as_the_journal_knows_it_while_redis_is_away(
         await room.journal(run_id, 2)
         before = await room.run(run_id)
         # When Redis is away
-        await room.services.live.partition.aclose()
+        await room.services.live.partitions.aclose()
         # Then it is shown all the same, but for what only Redis knows
         assert await room.run(run_id) == before | {"waiting_for_worker": []}
 
