@@ -10,7 +10,7 @@ from pointsman.base.ids import RunId
 from pointsman.protocol.output import Output
 from pointsman.protocol.signal import Completed
 from pointsman.protocol.task import Task, decode_task
-from tests.api.room import Room
+from tests.api.room import Room, in_partitions
 from tests.support.driven import token
 
 CHAIN = {
@@ -29,10 +29,9 @@ async def completed_chain(room: Room, run_id: str = "run_1") -> None:
     await room.cleaned_up(run_id)
 
 
-async def only_task(room: Room) -> Task:
-    """The one task that is on its stream."""
-    partition = room.services.live.partition
-    ((_, fields),) = await partition.connection.ask("XRANGE", partition.keys.tasks("function"), "-", "+")
+async def only_task(room: Room, run_id: str) -> Task:
+    """The one task that is on its stream, where a run lives."""
+    ((_, fields),) = await room.ask(run_id, "XRANGE", room.partition(run_id).keys.tasks("function"), "-", "+")
     return decode_task(fields[fields.index(b"token") + 1])
 
 
@@ -41,6 +40,7 @@ def statuses(run: dict[str, Any]) -> dict[str, str]:
     return {name: node["status"] for name, node in run["nodes"].items()}
 
 
+@in_partitions
 async def test_a_fork_from_a_node_keeps_what_came_before_and_does_the_rest_anew(room: Room) -> None:
     # Given a chain that has ended, and is in Postgres alone
     await completed_chain(room)
@@ -92,7 +92,7 @@ async def test_a_fork_may_change_what_is_done_anew(room: Room) -> None:
     answered = await room.post("/runs/run_1/fork", body)
     assert answered.status_code == 201, answered.text
     # Then its worker is handed these
-    task = await only_task(room)
+    task = await only_task(room, "fork_1")
     assert (task.node_id, task.config, msgspec.json.decode(task.payload)) == ("b", {"prompt": 2}, {"did": "by hand"})
     # And the definition is the fork's own
     nodes = [(await room.get(f"/runs/{name}/definition")).json()["nodes"][1] for name in ("run_1", "fork_1")]
@@ -114,6 +114,7 @@ async def test_a_fork_may_not_change_what_it_keeps(room: Room) -> None:
     assert (fork.status_code, (await room.run("fork_1"))["input"]) == (201, {"n": 2})
 
 
+@in_partitions
 async def test_a_run_that_failed_is_retried_as_a_new_run(room: Room) -> None:
     # Given a run whose second node failed
     await room.start(CHAIN, run_id="run_1")
@@ -140,6 +141,7 @@ async def test_a_run_that_was_cancelled_goes_on_in_its_retry(room: Room) -> None
     assert statuses(await room.run(told["run_id"])) == {"a": "completed", "b": "dispatched", "c": "waiting"}
 
 
+@in_partitions
 async def test_a_run_that_waits_for_parked_nodes_is_retried_in_place(room: Room) -> None:
     # Given a run that parked its second node
     await room.start({**CHAIN, "metadata": {"failure_policy": "park"}}, run_id="run_1")

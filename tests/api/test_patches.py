@@ -10,7 +10,7 @@ import httpx
 from orchestrator_api.patches import matches
 from pointsman.base.ids import RunId
 from pointsman.settings import LimitSettings, Settings
-from tests.api.room import CHAIN, HELLO, Room, journalled, room_on
+from tests.api.room import CHAIN, HELLO, Room, in_partitions, journalled, room_on
 from tests.api.test_runs import codes
 
 ADD_C = [
@@ -37,6 +37,7 @@ async def stored(room: Room) -> tuple[Any, ...]:
     return kept, [await pool.fetch(f"SELECT * FROM {table} ORDER BY {table}::text") for table in tables]
 
 
+@in_partitions
 async def test_what_is_added_behind_a_node_that_ended_is_caught_up_with(room: Room) -> None:
     # Given a run whose first node has completed
     run_id = await room.start(CHAIN)
@@ -221,6 +222,7 @@ async def test_a_final_run_takes_no_patch(room: Room) -> None:
         await room.cleaned_up(run_id)
 
 
+@in_partitions
 async def test_two_patches_at_once_both_land_one_after_the_other(room: Room) -> None:
     # Given two editors
     run_id = await room.start(CHAIN)
