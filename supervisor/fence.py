@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
 
 from pointsman.base.clock import monotonic
-from pointsman.execute.recovery import Heartbeat
+from pointsman.execute.recovery import FIRST, Heartbeat
 from pointsman.health import Health
 from pointsman.metrics import Metrics
 from pointsman.ports.recovery import Opening
@@ -16,8 +18,9 @@ log = structlog.get_logger()
 
 LOOK_EVERY_S: Final = 0.1
 """How long a fence that closed may go unnoticed by whoever opens it."""
+RECOVERIES_AT_ONCE: Final = 4
+"""Each holds thousands of events, and they all want the same processor."""
 _TELL_EVERY_S: Final = 5.0
-_WHO: Final = "recovery"
 
 
 class Opener(Protocol):
@@ -35,9 +38,15 @@ class Opener(Protocol):
 class Progress:
     """Tells how far a recovery has come, where operators look: log, metrics and `/readyz`."""
 
-    def __init__(self, health: Health, metrics: Metrics) -> None:
+    def __init__(
+        self, health: Health, metrics: Metrics, recovering: Callable[[float], None], partition: int, of: int
+    ) -> None:
+        """Of a partition, of so many; `recovering` hears 1 while it is being recovered, then 0."""
         self._health = health
         self._metrics = metrics
+        self._recovering = recovering
+        self._partition = partition
+        self._who = "recovery" if of == 1 else f"recovery of partition {partition}"
         self._epoch = 0
         self._told_at = 0.0
 
@@ -47,26 +56,39 @@ class Progress:
             self._ended(opening)
             return
         told = f"recovering: {opening.restored} of the {opening.checked} open runs looked at were restored so far"
-        self._health.unready(_WHO, told)
-        self._metrics.recovering.set(1)
+        self._health.unready(self._who, told)
+        self._recovering(1)
         if opening.epoch != self._epoch:
             self._epoch, self._told_at = opening.epoch, monotonic()
-            if opening.reason != "first_opening":
-                log.warning("recovery_began", reason=opening.reason, epoch=opening.epoch, server=opening.server)
+            if opening.reason != FIRST:
+                log.warning(
+                    "recovery_began",
+                    partition=self._partition,
+                    reason=opening.reason,
+                    epoch=opening.epoch,
+                    server=opening.server,
+                )
         elif monotonic() - self._told_at > _TELL_EVERY_S:
             self._told_at = monotonic()
-            log.warning("recovery_goes_on", epoch=opening.epoch, checked=opening.checked, restored=opening.restored)
+            log.warning(
+                "recovery_goes_on",
+                partition=self._partition,
+                epoch=opening.epoch,
+                checked=opening.checked,
+                restored=opening.restored,
+            )
 
     def _ended(self, opening: Opening) -> None:
-        self._health.ready(_WHO)
-        self._metrics.recovering.set(0)
+        self._health.ready(self._who)
+        self._recovering(0)
         self._metrics.recoveries.labels(opening.reason).inc()
         self._metrics.runs_recovered.inc(opening.restored)
-        if opening.reason == "first_opening":
-            log.info("redis_opened", epoch=opening.epoch)
+        if opening.reason == FIRST:
+            log.info("redis_opened", partition=self._partition, epoch=opening.epoch)
             return
         log.warning(
             "recovery_done",
+            partition=self._partition,
             reason=opening.reason,
             epoch=opening.epoch,
             checked=opening.checked,
@@ -80,8 +102,10 @@ class Progress:
 class Fence:
     """Looks at the fence now and then, and has the store recovered where it is closed."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: Opener, room: asyncio.Semaphore) -> None:
+        """`room` is for so many recoveries at once."""
         self._opener = opener
+        self._room = room
         self._looked_at = float("-inf")
 
     async def is_open(self) -> bool:
@@ -94,4 +118,5 @@ class Fence:
 
     async def open(self, write_down: Heartbeat, beat: Heartbeat) -> None:
         """Open it. The caller holds the lease on the journal, and goes on to write that."""
-        await self._opener.open(write_down, beat)
+        async with self._room:
+            await self._opener.open(write_down, beat)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -11,7 +11,6 @@ import structlog
 from pointsman.base.clock import monotonic
 from pointsman.base.crashpoints import Crasher
 from pointsman.execute.recovery import write_down
-from pointsman.metrics import Metrics
 from pointsman.ports.event_source import EventSource, StreamedEvent
 from pointsman.ports.journal_writer import JournalWriter
 from pointsman.ports.run_store import RunStore
@@ -43,21 +42,24 @@ class Journal:
         fence: Fence,
         store: RunStore,
         drain: asyncio.Event,
-        metrics: Metrics,
+        lag: Callable[[float], None],
         crasher: Crasher,
         *,
+        partition: int,
         batch: int,
         linger_ms: int,
         lease_ttl_ms: int,
     ) -> None:
+        """`lag` hears how old the oldest event is, in milliseconds."""
         self._source = source
         self._writer = writer
         self._completion = completion
         self._fence = fence
         self._store = store
         self._drain = drain
-        self._metrics = metrics
+        self._lag = lag
         self._crasher = crasher
+        self._partition = partition
         self._batch = batch
         self._linger_s = linger_ms / 1000
         self._renew_ms = lease_ttl_ms // RENEWALS
@@ -70,7 +72,7 @@ class Journal:
         try:
             while not self._drain.is_set():
                 if await self._writer.acquire():
-                    log.info("journal_leased")
+                    log.info("journal_leased", partition=self._partition)
                     await self._write_until_drained_or_too_new()
                 else:
                     await pause(self._drain, self._renew_ms / 1000)
@@ -82,7 +84,7 @@ class Journal:
         try:
             await self._write_until_drained()
         except ReleaseTooOld as why:
-            log.warning("journal_left_to_newer", code=why.code, reason=why.message)
+            log.warning("journal_left_to_newer", partition=self._partition, code=why.code, reason=why.message)
             await self._writer.release()
             await pause(self._drain, STAND_BACK * self._renew_ms / 1000)
 
@@ -99,7 +101,7 @@ class Journal:
             if events:
                 await self._pass_on(await self._filled(events))
             else:
-                self._metrics.journal_lag_ms.set(0)
+                self._lag(0)
                 await self._renew()
 
     async def _write_what_stands(self) -> None:
@@ -120,7 +122,7 @@ class Journal:
         return events
 
     async def _pass_on(self, events: Sequence[StreamedEvent]) -> None:
-        self._metrics.journal_lag_ms.set(max(0, await self._store.now() - events[0].at))
+        self._lag(max(0, await self._store.now() - events[0].at))
         written = await self._writer.write([streamed.event for streamed in events])
         self._crasher.reach("between_journal_and_ack")
         await self._completion.settle(written.ended)

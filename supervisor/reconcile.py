@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import structlog
 
 from pointsman.base.errors import ServerUnavailable
-from pointsman.base.ids import Digest, Millis, RunId
+from pointsman.base.ids import Digest, Millis, RunId, partition_of
 from pointsman.metrics import Metrics
 from pointsman.ports.run_index import OLDEST, Cursor, NewRun, RunIndex
 from pointsman.protocol.outcome import StartOutcome
@@ -52,6 +52,7 @@ class Reconcile:
         drain: asyncio.Event,
         metrics: Metrics,
         *,
+        partitions: int,
         interval_ms: int,
     ) -> None:
         self._index = index
@@ -60,7 +61,10 @@ class Reconcile:
         self._now = now
         self._drain = drain
         self._metrics = metrics
+        self._partitions = partitions
         self._interval_ms = interval_ms
+        self._closed: dict[int, ServerUnavailable | None] = {}
+        """Partitions in which nothing can be started in the round at hand, and why where that is known."""
         self._failed: set[RunId] = set()
 
     async def run(self) -> None:
@@ -77,6 +81,7 @@ class Reconcile:
         older_than = Millis(await self._now() - self._interval_ms)
         places = dict.fromkeys(await self._index.tenants_waiting(), OLDEST)
         busy: set[Digest] = set()
+        self._closed.clear()
         while places:
             for tenant, after in list(places.items()):
                 now = await self._now()  # before they are read: at that time none of them had ended
@@ -92,22 +97,33 @@ class Reconcile:
     async def _start_all(self, runs: Sequence[NewRun], busy: set[Digest], since: Millis) -> bool:
         """Start some that had not ended at `since` side by side, and note the plans of those that have to wait.
 
-        False where none need be tried.
+        False where no others need be tried.
         """
         if self._drain.is_set():
             return False
+        runs = [run for run in runs if partition_of(run.run_id, self._partitions) not in self._closed]
         bodies = {digest: await self._plans.plan(digest) for digest in {run.plan for run in runs}}
         outcomes = await asyncio.gather(*(self._start(run, bodies[run.plan], since) for run in runs))
         busy.update(run.plan for run, outcome in zip(runs, outcomes, strict=True) if outcome == "busy")
-        return not {"fenced", "refused"} & set(outcomes)
+        for run, outcome in zip(runs, outcomes, strict=True):
+            if outcome in ("fenced", "refused"):
+                self._closed.setdefault(partition_of(run.run_id, self._partitions), None)
+        if len(self._closed) < self._partitions:
+            return True
+        for why in self._closed.values():
+            if why is not None:
+                raise why
+        return False
 
     async def _start(self, run: NewRun, plan: bytes | None, since: Millis) -> StartOutcome | None:
         """Start one that had not ended at `since`; None where something is wrong with it."""
         assert plan is not None, "a foreign key sees to it"
         try:
             outcome = await self._starter.start(run.head(), plan, since)
-        except ServerUnavailable:
-            raise
+        except ServerUnavailable as lost:
+            # The runs of other partitions are not to wait for it.
+            self._closed[partition_of(run.run_id, self._partitions)] = lost
+            return None
         except Exception as wrong:
             # Whatever is wrong with this run, those behind it are not to wait for it.
             self._complain(run, wrong)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
@@ -12,18 +13,22 @@ import typer
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.documents import Documents
+from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.leased_writer import LeasedWriter, WriterSession
 from pointsman.adapters.postgres.migrate import check_schema
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.recovery import RedisRecovery
+from pointsman.adapters.redis.remains import is_in_use
 from pointsman.base.crashpoints import Crasher
 from pointsman.base.errors import RequestRefused
 from pointsman.cli.doctor import with_dev_servers
 from pointsman.cli.exits import ExitCode
 from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
+from pointsman.execute.layout import settle
 from pointsman.execute.recovery import Recovery, write_down
 from pointsman.metrics import Metrics
 from pointsman.ports.recovery import Opening
@@ -57,48 +62,62 @@ def recover(
     A supervisor does so by itself. Where one runs, this shows how far it is; where none does, this does its work.
     """
     output = Output(as_json=as_json)
-    opening = asyncio.run(_recover(with_dev_servers(load("cli")), output, rebuild_all=rebuild_all))
-    output.result(_document(opening), _told(opening))
-    if opening.failed:
+    settings = with_dev_servers(load("cli"))
+    openings = asyncio.run(_recover(settings, output, rebuild_all=rebuild_all))
+    output.result(_document(openings, settings.partitions), _told(openings, settings.partitions))
+    if any(opening.failed for opening in openings.values()):
         raise typer.Exit(ExitCode.FAILED)
 
 
+Openings = Mapping[int, Opening]
+"""By the number of the partition, those that were recovered."""
+
+
 class _Place(NamedTuple):
-    """Everything a recovery works with."""
+    """Everything that a recovery of one partition works with."""
 
     recovery: Recovery
     record: PostgresOpenRuns
     source: RedisEventSource
     writer: LeasedWriter
+    progress: _Progress
 
 
-async def _recover(settings: Settings, output: Output, *, rebuild_all: bool) -> Opening:
-    progress = _Progress(output)
-    async with _place(settings, progress) as place:
-        newest = await place.record.newest()
-        after = newest.epoch if newest is not None else 0
-        if await place.recovery.is_open():
-            if not rebuild_all:
-                raise RequestRefused(
-                    "SRV064",
-                    "Redis is open and has lost nothing; nothing was done. `--rebuild-all` rebuilds every open run all "
-                    "the same, from the journal, and hands out once more whatever is out.",
-                )
-            after = await place.recovery.ask()
-        elif newest is not None and newest.opened_at is None:
-            after -= 1
-        try:
-            return await _done(place, progress, after, settings.supervisor.journal_batch)
-        finally:
-            await place.writer.release()
+async def _recover(settings: Settings, output: Output, *, rebuild_all: bool) -> dict[int, Opening]:
+    async with _places(settings, output) as places:
+        closed = [number for number, place in enumerate(places) if not await place.recovery.is_open()]
+        if not closed and not rebuild_all:
+            raise RequestRefused(
+                "SRV064",
+                "Redis is open and has lost nothing; nothing was done. `--rebuild-all` rebuilds every open run all "
+                "the same, from the journal, and hands out once more whatever is out.",
+            )
+        wanted = range(len(places)) if rebuild_all else closed
+        batch = settings.supervisor.journal_batch
+        # One after the other: a partition that is asked for is closed for no longer than it takes.
+        return {number: await _recovered(places[number], batch) for number in wanted}
 
 
-async def _done(place: _Place, progress: _Progress, after: int, batch: int) -> Opening:
+async def _recovered(place: _Place, batch: int) -> Opening:
+    """Have one partition recovered, also where it is open."""
+    newest = await place.record.newest()
+    after = newest.epoch if newest is not None else 0
+    if await place.recovery.is_open():
+        after = await place.recovery.ask()
+    elif newest is not None and newest.opened_at is None:
+        after -= 1
+    try:
+        return await _done(place, after, batch)
+    finally:
+        await place.writer.release()
+
+
+async def _done(place: _Place, after: int, batch: int) -> Opening:
     """Wait for whoever has the lease to open Redis in a later epoch than `after`; do it here once nobody has."""
     while True:
         newest = await place.record.newest()
         if newest is not None and newest.epoch > after:
-            progress(newest)
+            place.progress(newest)
             if newest.opened_at is not None:
                 return newest
         if await place.writer.acquire() and not await place.recovery.is_open():
@@ -109,57 +128,99 @@ async def _done(place: _Place, progress: _Progress, after: int, batch: int) -> O
 
 
 @asynccontextmanager
-async def _place(settings: Settings, progress: _Progress) -> AsyncIterator[_Place]:
+async def _places(settings: Settings, output: Output) -> AsyncIterator[list[_Place]]:
     async with AsyncExitStack() as stack:
-        partition = await Partition.open(settings.redis_dsn)
-        stack.push_async_callback(partition.aclose)
+        partitions = await stack.enter_async_context(
+            aclosing(await Partitions.open(settings.redis_dsn, settings.partitions))
+        )
         pool: Pool = await open_pool(settings.database_dsn, name="pointsman recover", size=4)
         stack.callback(pool.terminate)
         async with pool.acquire() as connection:
             await check_schema(connection)
-        record, documents = PostgresOpenRuns(pool), Documents(pool)
-        recovery = Recovery(
-            RedisRecovery(partition),
-            record,
-            documents,
-            open_blobs(settings.blob_store_url),
-            Crasher(settings.crash_at),
-            inline_limit=settings.coordinator.inline_limit_bytes,
-            told=progress,
-        )
-        source = RedisEventSource(partition)
-        stack.push_async_callback(source.aclose)
-        writer = LeasedWriter(WriterSession(settings.database_dsn, settings.supervisor.lease_ttl_ms), 0, Metrics())
-        yield _Place(recovery, record, source, writer)
+        await settle(PostgresLayout(pool), settings.partitions, partial(is_in_use, settings.redis_dsn))
+        session = WriterSession(settings.database_dsn, settings.supervisor.lease_ttl_ms)
+        places = []
+        for partition in partitions.all:
+            source = await stack.enter_async_context(aclosing(RedisEventSource(partition)))
+            places.append(_place(settings, partition, len(partitions.all), pool, source, session, output))
+        yield places
+
+
+def _place(
+    settings: Settings,
+    partition: Partition,
+    of: int,
+    pool: Pool,
+    source: RedisEventSource,
+    session: WriterSession,
+    output: Output,
+) -> _Place:
+    progress = _Progress(output, f"partition {partition.number}, " if of > 1 else "")
+    record = PostgresOpenRuns(pool, partition.number, of)
+    recovery = Recovery(
+        RedisRecovery(partition),
+        record,
+        Documents(pool),
+        open_blobs(settings.blob_store_url),
+        Crasher(settings.crash_at),
+        inline_limit=settings.coordinator.inline_limit_bytes,
+        told=progress,
+    )
+    return _Place(recovery, record, source, LeasedWriter(session, partition.number, Metrics()), progress)
 
 
 class _Progress:
     """Says how far a recovery has come, whenever that has changed."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, what: str) -> None:
         self._output = output
+        self._what = what
         self._last = ""
 
     def __call__(self, opening: Opening) -> None:
         """Take note of how far it has come."""
-        line = f"epoch {opening.epoch}: {opening.checked:,} open runs compared, {opening.restored:,} restored"
+        told = f"{opening.checked:,} open runs compared, {opening.restored:,} restored"
+        line = f"{self._what}epoch {opening.epoch}: {told}"
         if line != self._last:
             self._last = line
             self._output.say(line)
 
 
-def _document(opening: Opening) -> dict[str, Any]:
-    told = opening._asdict()
-    return {**told, "ms": (opening.opened_at or opening.began_at) - opening.began_at}
+def _document(openings: Openings, of: int) -> dict[str, Any]:
+    """What was done; where there are several partitions, in each of them."""
+    documents = [{"partition": number, **opening._asdict(), "ms": _ms(opening)} for number, opening in openings.items()]
+    if of == 1:
+        (document,) = documents
+        del document["partition"]
+        return document
+    counts = ("checked", "restored", "dropped", "failed")
+    return {**{name: sum(document[name] for document in documents) for name in counts}, "partitions": documents}
 
 
-def _told(opening: Opening) -> str:
-    seconds = ((opening.opened_at or opening.began_at) - opening.began_at) / 1_000
+def _told(openings: Openings, of: int) -> str:
+    told = list(openings.values())
+    checked, restored, dropped, failed = (
+        sum(counts) for counts in zip(*((o.checked, o.restored, o.dropped, o.failed) for o in told), strict=True)
+    )
+    seconds = sum(map(_ms, told)) / 1_000
     lines = [
-        f"Redis takes changes again, in epoch {opening.epoch}; {_REASONS.get(opening.reason, opening.reason)}.",
-        f"Of {opening.checked:,} open runs {opening.restored:,} were restored in {seconds:.1f} s; "
-        f"{opening.dropped:,} that had ended were dropped.",
+        _opened(openings, of),
+        f"Of {checked:,} open runs {restored:,} were restored in {seconds:.1f} s; {dropped:,} that had ended were "
+        "dropped.",
     ]
-    if opening.failed:
-        lines.append(f"{opening.failed:,} could not be restored: look for `run_not_recovered` in the log.")
+    if failed:
+        lines.append(f"{failed:,} could not be restored: look for `run_not_recovered` in the log.")
     return "\n".join(lines)
+
+
+def _opened(openings: Openings, of: int) -> str:
+    if of == 1:
+        opening = openings[0]
+        reason = _REASONS.get(opening.reason, opening.reason)
+        return f"Redis takes changes again, in epoch {opening.epoch}; {reason}."
+    which = ", ".join(map(str, openings)) if len(openings) < of else f"all {of}"
+    return f"Redis takes changes again in these partitions: {which}."
+
+
+def _ms(opening: Opening) -> int:
+    return (opening.opened_at or opening.began_at) - opening.began_at

@@ -11,7 +11,7 @@ from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.adapters.postgres.documents import Documents
 from pointsman.adapters.postgres.journal import PostgresJournal
-from pointsman.adapters.postgres.leased_writer import LeasedWriter, Leases
+from pointsman.adapters.postgres.leased_writer import LeasedWriter, WriterSession
 from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.postgres.runs import Runs
 from pointsman.adapters.redis.event_source import RedisEventSource
@@ -157,23 +157,22 @@ class Depot:
 
     def fence(self) -> Fence:
         """The fence as one supervisor sees it."""
-        return Fence(self.recovery())
+        return Fence(self.recovery(), asyncio.Semaphore())
 
     def recovery(self) -> Recovery:
         """What opens the fence."""
         blobs, crasher = open_blobs("memory://"), Crasher()
-        told = Progress(Health(), self.metrics)
+        told = Progress(Health(), self.metrics, self.metrics.recovering.set, 0, 1)
         record, documents = PostgresOpenRuns(self.pool), Documents(self.pool)
         store = RedisRecovery(self.partition)
         return Recovery(store, record, documents, blobs, crasher, inline_limit=32_768, told=told)
 
     def writing(self, drain: asyncio.Event, source: RedisEventSource, **settings: Any) -> Journal:
         """The journal of one supervisor."""
-        told = {"batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
-        writer = LeasedWriter(Leases(self.dsn, told["lease_ttl_ms"]), 0, self.metrics)
-        return Journal(
-            source, writer, self.completion(), self.fence(), self.store, drain, self.metrics, Crasher(), **told
-        )
+        told = {"partition": 0, "batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
+        writer = LeasedWriter(WriterSession(self.dsn, told["lease_ttl_ms"]), 0, self.metrics)
+        lag = self.metrics.journal_lag_ms.set
+        return Journal(source, writer, self.completion(), self.fence(), self.store, drain, lag, Crasher(), **told)
 
     @asynccontextmanager
     async def journalling(self, **settings: Any) -> AsyncIterator[Service]:

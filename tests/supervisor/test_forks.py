@@ -22,7 +22,7 @@ async def test_a_fork_that_was_accepted_and_not_started_is_started(depot: Depot)
     # When accepted and started runs are compared
     starting = Starting(depot.executor, depot.journal, depot.documents)
     now, drain, metrics = depot.store.now, asyncio.Event(), depot.metrics
-    reconcile = Reconcile(depot.index, depot.documents, starting, now, drain, metrics, interval_ms=1_000)
+    reconcile = Reconcile(depot.index, depot.documents, starting, now, drain, metrics, partitions=1, interval_ms=1_000)
     await reconcile.start_what_was_accepted()
     # Then it runs with the history that it was to keep
     snapshot = (await depot.store.load([run.run_id]))[run.run_id]

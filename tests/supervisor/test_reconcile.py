@@ -32,7 +32,14 @@ def drain() -> asyncio.Event:
 def reconcile(depot: Depot, drain: asyncio.Event) -> Reconcile:
     """The duty, for runs accepted a second ago or earlier."""
     return Reconcile(
-        depot.index, depot.documents, depot.executor, depot.store.now, drain, depot.metrics, interval_ms=1_000
+        depot.index,
+        depot.documents,
+        depot.executor,
+        depot.store.now,
+        drain,
+        depot.metrics,
+        partitions=1,
+        interval_ms=1_000,
     )
 
 
@@ -128,7 +135,14 @@ async def test_runs_that_wait_are_started_in_turn_between_tenants_while_there_is
     admission = Admission(RedisCongestion(depot.partition), 20)
     executor = Executor(depot.store, depot.programs, open_blobs("memory://"), 32_768, admission)
     reconcile = Reconcile(
-        depot.index, depot.documents, executor, depot.store.now, asyncio.Event(), depot.metrics, interval_ms=1_000
+        depot.index,
+        depot.documents,
+        executor,
+        depot.store.now,
+        asyncio.Event(),
+        depot.metrics,
+        partitions=1,
+        interval_ms=1_000,
     )
     # When what waits is started
     assert await reconcile.start_what_was_accepted()
@@ -153,7 +167,14 @@ async def test_runs_whose_type_nobody_serves_keep_no_others_from_starting(depot:
         depot.store, depot.programs, open_blobs("memory://"), 32_768, Admission(RedisCongestion(depot.partition), 5)
     )
     reconcile = Reconcile(
-        depot.index, depot.documents, executor, depot.store.now, asyncio.Event(), depot.metrics, interval_ms=1_000
+        depot.index,
+        depot.documents,
+        executor,
+        depot.store.now,
+        asyncio.Event(),
+        depot.metrics,
+        partitions=1,
+        interval_ms=1_000,
     )
     # When what waits is started
     await reconcile.start_what_was_accepted()
@@ -187,7 +208,9 @@ async def test_a_run_that_ended_while_the_supervisor_was_halted_is_not_started_a
 
     # When it goes on with what it has read
     halting = Halting(depot.pool)
-    reconcile = Reconcile(halting, depot.documents, depot.executor, now, drain, depot.metrics, interval_ms=1_000)
+    reconcile = Reconcile(
+        halting, depot.documents, depot.executor, now, drain, depot.metrics, partitions=1, interval_ms=1_000
+    )
     await reconcile.start_what_was_accepted()
     # Then the run is not there again
     assert not is_halted

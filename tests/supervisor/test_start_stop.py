@@ -42,7 +42,14 @@ DUTIES: dict[str, MakeDuty] = {
     "reclaim": lambda depot, drain, _: Reclaim(WorkerRegistry(depot.partition), drain, depot.metrics).run,
     "reconcile": lambda depot, drain, _: (
         Reconcile(
-            depot.index, depot.documents, depot.executor, depot.store.now, drain, depot.metrics, interval_ms=5
+            depot.index,
+            depot.documents,
+            depot.executor,
+            depot.store.now,
+            drain,
+            depot.metrics,
+            partitions=1,
+            interval_ms=5,
         ).run
     ),
     "retention": lambda depot, drain, _: (
