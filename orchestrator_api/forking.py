@@ -36,6 +36,8 @@ class ForkOrder(NamedTuple):
     """The new run's id; made up unless given."""
     operations: tuple[Operation, ...] = ()
     """RFC 6902 on the definition that the run has at the event."""
+    request: str = ""
+    """Names the request, where it has an `Idempotency-Key`: it makes one run, however far the other has come since."""
     input: Output | None = None
     """Another input of the run, where none of its work is kept; stored already where large."""
 
@@ -54,7 +56,7 @@ def starting(services: Services) -> Starting:
 
 
 async def fork_run(services: Services, origin: Origin, order: ForkOrder) -> RunRow:
-    """Accept a fork and start it. Asked again with the same id, the answer is the run that there is.
+    """Accept a fork and start it. Asked again with the same id, or by the same request, the answer is that run.
 
     Args:
         services: The servers.
@@ -69,6 +71,9 @@ async def fork_run(services: Services, origin: Origin, order: ForkOrder) -> RunR
         Also as `Starting.first` does.
     """
     run_id = order.run_id or new_run_id(services.clock.now())
+    there = await services.records.runs.get(run_id) if order.request else None
+    if there is not None and there.forked is not None and there.forked.request == order.request:
+        return there
     await services.live.admit(run_id)
     await must_have_room(services, order.by)
     chosen = await _chosen(services, origin, order)
@@ -119,7 +124,7 @@ async def _new_run(services: Services, run_id: RunId, origin: Origin, order: For
         input=order.input or head.input,
         metadata=head.metadata,
         created_at=services.clock.now(),
-        forked=Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by),
+        forked=Fork(head.run_id, head.seq, order.anew, dict(order.inputs), order.reason, order.by, order.request),
         tenant=row.tenant,
     )
 

@@ -15,7 +15,7 @@ from orchestrator_api.bodies import JSON, Form, decoded, filled, parsed_form, re
 from orchestrator_api.commands import confirm, not_in_redis
 from orchestrator_api.deps import Api, Services
 from orchestrator_api.forking import ForkOrder, fork_run, starting
-from orchestrator_api.idempotency import keyed, once
+from orchestrator_api.idempotency import keyed, mark, once
 from orchestrator_api.ids import keyed_run_id
 from orchestrator_api.paths import RunPath
 from orchestrator_api.reading import found
@@ -131,6 +131,7 @@ async def fork(run_id: RunPath, request: Request, services: Api) -> Response:
             dict.fromkeys(anew, await _stored(services, given["payload"])) if "payload" in given else {},
             wanted,
             tuple(form.operations),
+            mark(request, body),
             await _stored(services, given["input"]) if "input" in given else None,
         )
         return _forked(await fork_run(services, origin, order))
@@ -159,7 +160,8 @@ async def retry(run_id: RunPath, request: Request, services: Api) -> Response:
         if row.status not in FINAL:
             return answer(await _redriven(services, run_id, form, request.state.caller))
         origin = await starting(services).origin(run_id)
-        order = ForkOrder(request.state.caller, form.reason, _failed(origin), run_id=wanted)
+        told = mark(request, body)
+        order = ForkOrder(request.state.caller, form.reason, _failed(origin), run_id=wanted, request=told)
         return _forked(await fork_run(services, origin, order))
 
     return await once(services, request, body, carry_out)

@@ -54,6 +54,12 @@ def keyed(request: Request, body: bytes) -> KeyedRequest | None:
     return KeyedRequest(f"{request.state.caller} {request.method} {request.url.path}", key, digest.hexdigest())
 
 
+def mark(request: Request, body: bytes) -> str:
+    """What names a request with a key in what it does; empty without one. Raises as `keyed` does."""
+    found = keyed(request, body)
+    return hashlib.sha256("\0".join(found).encode()).hexdigest() if found is not None else ""
+
+
 async def once(services: Services, request: Request, body: bytes, work: Callable[[], Awaitable[Response]]) -> Response:
     """Carry a request out, unless one with its key was: then that one's answer is given again.
 

@@ -20,11 +20,12 @@ from orchestrator_api.deps import Api, RefusedPatch, Services, TakenPatch
 from orchestrator_api.edit_limits import EditLimits
 from orchestrator_api.edit_rights import EditRights
 from orchestrator_api.event_view import NodeEvent, event_of
-from orchestrator_api.idempotency import once
+from orchestrator_api.idempotency import mark, once
 from orchestrator_api.paths import RunPath
 from orchestrator_api.preview import EditOptions, Options, PatchPreview, Verdict, hold, nothing_done, verdict_of
 from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
+from orchestrator_api.repeated import Repeated, answered, earlier, must_be_new
 from orchestrator_api.view import NodeStatus
 from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunClosed, RunError, RunNotFound
 from pointsman.base.ids import Digest, Millis, RunId, Tip, token_id
@@ -148,6 +149,8 @@ class SentEdit(NamedTuple):
     """Where in the body its operations stand."""
     restored: bytes | None = None
     """The definition that it leads back to, if nothing else has changed since."""
+    request: str = ""
+    """Names the request, where it has an `Idempotency-Key`."""
 
     @classmethod
     def of(
@@ -238,7 +241,8 @@ async def edit_run(services: Services, request: Request, body: bytes, sent: Sent
     """Carry an edit out, or say what it would do. A preview takes no `Idempotency-Key`: it leaves no trace at all."""
     if sent.options.dry_run:
         return await _edit(services, sent, _previewed)
-    return await once(services, request, body, lambda: _edit(services, sent, _committed))
+    named = sent._replace(request=mark(request, body))
+    return await once(services, request, body, lambda: _edit(services, named, _committed))
 
 
 _Way: TypeAlias = "Callable[[Services, SentEdit, Preparing], Awaitable[Response]]"
@@ -268,6 +272,9 @@ async def _committed(services: Services, sent: SentEdit, preparing: Preparing) -
         last[:] = [_judged(sent, tried)]
         hold(last[0], options.plan_hash, sent.run_id)
 
+    change = await earlier(services.records, sent.run_id, sent.request)
+    if change is not None:
+        return await _told_again(services, change)
     try:
         change = await _open(
             services, sent, lambda allow: executor.edit(sent.run_id, preparing, allow, options.on_running, judge)
@@ -276,7 +283,16 @@ async def _committed(services: Services, sent: SentEdit, preparing: Preparing) -
         verdict = nothing_done(same.head.plan)
         hold(verdict, options.plan_hash, sent.run_id)
         return await _confirmed(services, same.head.tip, _nothing_done(same.head, preparing.operations, verdict))
+    except Repeated as again:
+        return await _told_again(services, again.change)
+    services.crasher.reach("between_patch_and_answer")
     return await _confirmed(services, tip_after(change), _done(change, last[0], preparing.warnings))
+
+
+async def _told_again(services: Services, change: Transition) -> Response:
+    """The answer to an edit that the journal has."""
+    done = _done(change, *await answered(services, change))
+    return answer(done, headers=etag(done.revision))
 
 
 async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -> Response:
@@ -340,6 +356,7 @@ class Preparing:
     async def __call__(self, head: RunHead) -> Prepared:
         """Compile it against the definition of `head`."""
         sent, records = self._sent, self._services.records
+        await must_be_new(records, head, sent.request)
         if sent.if_match is not None and not matches(sent.if_match, head.revision):
             raise _Mismatch(head.revision)
         document = await records.documents.definition(head.definition)
@@ -376,6 +393,7 @@ class Preparing:
             description=self._sent.description,
             operations=changed.operations,
             inverse=changed.inverse,
+            request=self._sent.request,
         )
 
 

@@ -14,6 +14,9 @@ from pointsman.edit import OnRunning
 from pointsman.edit.difference import Difference, difference
 from pointsman.edit.effect import Effect, effect_of, plan_hash
 from pointsman.execute import Tried
+from pointsman.protocol.state import Snapshot
+from pointsman.protocol.transition import Transition
+from pointsman.step import Program
 
 
 class PatchPreview(msgspec.Struct, frozen=True):
@@ -71,9 +74,14 @@ class Verdict(NamedTuple):
 
 def verdict_of(tried: Tried) -> Verdict:
     """What the transition of an edit does."""
-    old, new = tried.old, tried.prepared.program
-    effect = effect_of(old, new, tried.run, tried.change)
-    return Verdict(difference(old.plan, new.plan), effect, plan_hash(tried.prepared.patch.plan, effect))
+    return verdict_on(tried.old, tried.prepared.program, tried.run, tried.change)
+
+
+def verdict_on(old: Program, new: Program, run: Snapshot, change: Transition) -> Verdict:
+    """What the transition of an edit does to a run, as it was before."""
+    assert change.patch is not None, "an edit says what it was"
+    effect = effect_of(old, new, run, change)
+    return Verdict(difference(old.plan, new.plan), effect, plan_hash(change.patch.plan, effect))
 
 
 def nothing_done(plan: Digest) -> Verdict:

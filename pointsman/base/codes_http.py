@@ -104,7 +104,8 @@ HTTP_PAGES: Final[dict[str, Page]] = {
         "The same request is being carried out",
         "A request with this Idempotency-Key has begun and was not answered yet, or was not confirmed.",
         "It was not begun again.",
-        "Send it again in a moment; a key whose request was never answered is free after a minute.",
+        "Send it again in a moment; a key whose request was never answered is free after a minute. If that was an "
+        "edit or a fork and had been carried out, it is found then, and answered.",
         409,
     ),
     "API015": Page(

@@ -17,6 +17,7 @@ CrashPoint = Literal[
     "between_journal_and_ack",
     "between_accept_and_start",
     "between_final_row_and_cleanup",
+    "between_patch_and_answer",
     "between_edit_and_item",
     "between_restore_and_open",
     "between_letter_and_removal",

@@ -101,6 +101,8 @@ class Fork(msgspec.Struct, frozen=True, omit_defaults=True):
     """What workers of some of them are handed in place of what fires them."""
     reason: str = ""
     by: str = ""
+    request: str = ""
+    """Names the request that made it, where that had an `Idempotency-Key`."""
 
 
 class RunHead(msgspec.Struct, omit_defaults=True):

@@ -50,6 +50,8 @@ class Patch(msgspec.Struct, frozen=True, omit_defaults=True):
     """RFC 6902: as sent, or what a merge patch or a pattern became."""
     inverse: tuple[Any, ...] = ()
     """The operations that take the definition back to what it was."""
+    request: str = ""
+    """Names the request that made it, where that had an `Idempotency-Key`."""
 
 
 class Transition(msgspec.Struct, omit_defaults=True):

@@ -61,6 +61,12 @@ class Patches:
             rows = await self._pool.fetch(sql("events_of_patches"), run)
         return {row["revision"]: row["body"] for row in rows}
 
+    async def made_by(self, run: RunId, request: str) -> bytes | None:
+        """The event of the edit that a request with an `Idempotency-Key` made."""
+        with reaching_postgres():
+            body: bytes | None = await self._pool.fetchval(sql("event_of_request"), run, request)
+        return body
+
     async def refused(self, run: RunId) -> list[RefusedPatch]:
         """The refused edits of a run, oldest first."""
         with reaching_postgres():

@@ -87,8 +87,11 @@ class JournalWatch:
         """Wait until the journal tells what became of the event `seq` of a run, which left it at `tip`."""
         if not await self.wait_until(run, seq, timeout):
             return "late"
-        with reaching_postgres():
-            found = await self._pool.fetchval(sql("tip_of_event"), run, seq)
+        try:
+            with reaching_postgres():
+                found = await self._pool.fetchval(sql("tip_of_event"), run, seq)
+        except ServerUnavailable:
+            return "late"
         return "durable" if found == tip else "lost"
 
     async def follow(
