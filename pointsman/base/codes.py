@@ -379,6 +379,16 @@ CODES: dict[str, Page] = {
         "Nothing was done.",
         "If single runs lack something all the same, `pointsman recover --rebuild-all` rebuilds every open run.",
     ),
+    "SRV065": Page(
+        "There is another number of partitions",
+        "POINTSMAN_PARTITIONS is not the number of partitions that the runs in Redis are spread over. It says where each "
+        "run is, and must be the same for every process.",
+        "A process that was starting exited with status 3; one that runs opens no partition. Nothing was changed.",
+        "Set the number that the error names. To change it: stop every process but one supervisor, wait until the "
+        "metric pointsman_journal_lag_ms is 0, stop that too, FLUSHALL, and start all with the new number: every run "
+        "comes back from the journal.",
+        503,
+    ),
     "SRV030": Page(
         "The blob store cannot be used",
         "The store for outputs above the inline limit does not answer, refuses us, or is full.",
