@@ -13,7 +13,7 @@ from coordinator.back_pressure import BackPressure
 from coordinator.batch import Batch
 from coordinator.cache import SnapshotCache
 from coordinator.known_runs import KnownRuns
-from coordinator.loop import Intake, Loop, Pushed
+from coordinator.loop import Intake, Loop, Pushed, waking
 from coordinator.reading import Reader
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
@@ -86,10 +86,12 @@ class Desk:
             source = RedisSignalSource(partition, self._consumer)
             stack.push_async_callback(source.aclose)
             stack.callback(self._cache.drop_all, lambda run: self._partitions.of(run) is partition)
+            await stack.enter_async_context(waking(stop, source))
             work = {f"signals {number}": self._loop(partition, source, stop).take_over}
             if number == 0:
                 pushed = RoutedIntake(self._partitions, lambda: tenure.is_ours)
                 stack.push_async_callback(pushed.aclose)
+                await stack.enter_async_context(waking(stop, pushed))
                 work["intake"] = self._intake(pushed, stop).run
             for name in work:
                 stack.callback(self._service.health.ready, name)

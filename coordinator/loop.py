@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final, Protocol
 
+from pointsman.base.errors import ServerUnavailable
 from pointsman.ports.signal_source import Delivery, SignalSource
+
+WAKE_EVERY_S: Final = 0.05
+"""A read that was just beginning is woken the next time."""
 
 
 class Handler(Protocol):
@@ -30,6 +35,14 @@ class Pushed(Protocol):
 
     async def intake(self, block_ms: int) -> int:
         """Move it to where it is read, waiting for the first; how many moved."""
+        ...
+
+
+class Waiting(Protocol):
+    """Something that waits for what may come."""
+
+    async def wake(self) -> None:
+        """Let it wait no longer."""
         ...
 
 
@@ -73,13 +86,15 @@ class Loop:
         """Read and handle until drained; what was read is always handled before this returns."""
         reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
         try:
+            deliveries = await reading
             while not self._drain.is_set():
-                deliveries = [*await reading, *await self._claim()]
+                deliveries += await self._claim()
                 reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
                 if deliveries:
                     await self._room.pass_when_there_is_room()
                     await self._batch.handle(deliveries)
-            await self._batch.handle(await reading)
+                deliveries = await reading
+            await self._batch.handle(deliveries)
         finally:
             reading.cancel()
 
@@ -104,3 +119,23 @@ class Loop:
             return []
         self._claim_at = now + self._claim_idle_ms / 2_000
         return await self._source.claim(self._claim_idle_ms, self._size)
+
+
+@asynccontextmanager
+async def waking(drain: asyncio.Event, *waiting: Waiting) -> AsyncIterator[None]:
+    """Inside, once `drain` is set, nothing of these waits any longer: another shall not wait for who only waits."""
+
+    async def wake() -> None:
+        await drain.wait()
+        while True:
+            for each in waiting:
+                # Where it cannot be woken it comes to its end by itself.
+                with suppress(ServerUnavailable):
+                    await each.wake()
+            await asyncio.sleep(WAKE_EVERY_S)
+
+    task = asyncio.create_task(wake())
+    try:
+        yield
+    finally:
+        task.cancel()

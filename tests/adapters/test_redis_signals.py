@@ -48,6 +48,19 @@ async def test_a_signal_that_a_cancelled_read_took_is_read_again(consumer: Consu
     assert [delivery.body for delivery in found] == [b"mine"]
 
 
+async def test_a_read_that_is_woken_returns_at_once(consumer: Consumer, operator: Redis) -> None:
+    # Given a read that Redis keeps waiting
+    source = consumer("c1")
+    reading = asyncio.create_task(source.read(10, 60_000))
+    await eventually(lambda: blocked(operator))
+    # When it is woken
+    await source.wake()
+    # Then it found nothing, and the next one reads on
+    assert await reading == []
+    await source.send([b"1"])
+    assert [delivery.body for delivery in await source.read(10, 60_000)] == [b"1"]
+
+
 async def test_a_signal_that_a_lost_connection_took_is_read_again(consumer: Consumer, operator: Redis) -> None:
     # Given a consumer that has read one signal, and whose connection is cut while it waits for another
     source = consumer("c1")

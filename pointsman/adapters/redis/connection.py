@@ -48,6 +48,7 @@ class Connection:
         """The id of the server process that was signed on to last: another one may hold older state."""
         self.incarnation = 0
         """How often that was another one than before."""
+        self._client_id = 0
         self._wire: Wire | None = None
         self._dialling = asyncio.Lock()
         self._failures = 0
@@ -102,6 +103,11 @@ class Connection:
         """The same without waiting for anything first; None, and nothing was sent, while there is no connection."""
         wire = self._wire
         return wire.send(data, answers, PATIENCE_S) if wire is not None and wire.is_open else None
+
+    async def wake(self, waiting: Connection) -> None:
+        """Let what another connection waits for on the same server be answered now, as if its time were over."""
+        if waiting.process == self.process:
+            await self.ask("CLIENT", "UNBLOCK", waiting._client_id)
 
     async def load_scripts(self) -> None:
         """Give the server the scripts again, after it forgot them."""
@@ -165,8 +171,9 @@ class Connection:
 
     async def _sign_on(self, wire: Wire) -> None:
         loads = [("SCRIPT", "LOAD", script.body) for script in self._scripts]
-        commands: list[Command] = [*self.address.sign_on, *loads, ("INFO", "server")]
-        *_, info = [self.checked(answer) for answer in await wire.send(pack(commands), len(commands), _CONNECT_S)]
+        commands: list[Command] = [*self.address.sign_on, *loads, ("CLIENT", "ID"), ("INFO", "server")]
+        answers = await wire.send(pack(commands), len(commands), _CONNECT_S)
+        *_, self._client_id, info = [self.checked(answer) for answer in answers]
         process = process_of(info)
         self.incarnation += self.process not in ("", process)
         self.process = process

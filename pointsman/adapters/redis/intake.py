@@ -65,6 +65,10 @@ class RoutedIntake:
             await asyncio.sleep(min(seconds, _PAUSE_S))
         return (await self._walk())[0]
 
+    async def wake(self) -> None:
+        """Let an intake that waits return now."""
+        await self._public.wake(self._waiting)
+
     async def aclose(self) -> None:
         """Close its connection."""
         await self._waiting.aclose()

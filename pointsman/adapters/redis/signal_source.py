@@ -111,6 +111,10 @@ class RedisSignalSource:
             await asyncio.sleep(min(seconds, _FULL_PAUSE_S))
         return await self._move()
 
+    async def wake(self) -> None:
+        """Let a read that waits return now."""
+        await self._partition.connection.wake(self._reading)
+
     async def aclose(self) -> None:
         """Close its connections. What it has not acknowledged, another claims."""
         await self._reading.aclose()
