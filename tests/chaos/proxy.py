@@ -7,24 +7,30 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Literal, Self
 
 HOST: Final = "127.0.0.1"
 _CHUNK: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)
 
+Told = Callable[[bytes], tuple[bytes, bytes]]
 Cut = Literal["refuse", "stall", "reset"]
 """refuse: connections end and new ones are turned away; stall: nothing gets through, and nobody is told; reset: those
 there are end at once, new ones are let in."""
 
 
 class Way:
-    """A port that leads to another one."""
+    """A port that leads to another one.
 
-    def __init__(self, target: int) -> None:
+    A cluster tells its clients where its nodes are. A way of such a client has the port of the node, at an address of
+    the client's own that is as long as `HOST`; where an answer names `HOST`, the client reads that address instead.
+    """
+
+    def __init__(self, target: int, at: str = HOST) -> None:
         self.target = target
-        self.port = 0
+        self.host = at
+        self.port = target if at != HOST else 0
         self._server: asyncio.Server | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -32,7 +38,7 @@ class Way:
 
     async def listen(self) -> None:
         """Let connections in, on the same port as before if there was one."""
-        self._server = await asyncio.start_server(self._carry, HOST, self.port)
+        self._server = await asyncio.start_server(self._carry, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self, how: Cut) -> None:
@@ -76,21 +82,32 @@ class Way:
         pair = {writer, back}
         self._writers |= pair
         try:
-            await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
+            await asyncio.gather(self._pump(reader, back), self._pump(there, writer, self._as_told))
         finally:
             self._writers -= pair
             for end in pair:
                 end.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, told: Told = lambda data: (data, b"")
+    ) -> None:
+        kept = b""
         try:
             while data := await reader.read(_CHUNK):
                 await self._open.wait()
+                data, kept = told(kept + data)
                 writer.write(data)
                 await writer.drain()
+            writer.write(kept)
             writer.write_eof()
         except OSError:
             writer.transport.abort()
+
+    def _as_told(self, data: bytes) -> tuple[bytes, bytes]:
+        """Data as the client is to read it, and its end where that may be the beginning of an address."""
+        data, name = data.replace(HOST.encode(), self.host.encode()), HOST.encode()
+        begun = next((size for size in range(len(name) - 1, 0, -1) if data.endswith(name[:size])), 0)
+        return data[: len(data) - begun], data[len(data) - begun :]
 
 
 class Ways:
@@ -113,9 +130,9 @@ class Ways:
         self._thread.join()
         self._loop.close()
 
-    def to(self, target: int) -> Way:
+    def to(self, target: int, at: str = HOST) -> Way:
         """A new way to a port of this machine."""
-        way: Way = self.do(_made(target))
+        way: Way = self.do(_made(target, at))
         self._ways.append(way)
         return way
 
@@ -124,8 +141,8 @@ class Ways:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
 
-async def _made(target: int) -> Way:
-    way = Way(target)
+async def _made(target: int, at: str) -> Way:
+    way = Way(target, at)
     await way.listen()
     return way
 

@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
+from redis.asyncio import Redis
+from redis.exceptions import MovedError
 
 from tests.chaos.proxy import HOST, Way, Ways
-from tests.support.waiting import eventually
+from tests.support.cluster import RedisCluster
+from tests.support.processes import free_port
+from tests.support.waiting import eventually, let_pass
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -95,3 +99,48 @@ async def test_a_way_that_stalls_keeps_everything_until_it_is_mended(ways: Ways,
     ways.do(way.mend())
     assert await eventually(lambda: waiting.done() and waiting.result()) == b"later"
     ends[1].close()
+
+
+async def test_a_client_of_a_cluster_is_sent_by_ways_of_its_own(ways: Ways, redis_cluster: RedisCluster) -> None:
+    # Given ways to every node, at an address of their own
+    for node in redis_cluster.nodes:
+        ways.to(node.port, at="127.0.0.5")
+    redis_cluster.flush()
+    account = redis_cluster.url.rpartition("@")[0]
+    one = Redis.from_url(f"{account}@127.0.0.5:{redis_cluster.nodes[0].port}")
+    async with one:
+        # When the nodes say where slots are, in whatever pieces that comes
+        await one.set(*own(redis_cluster, 0))
+        told = await one.execute_command("CLUSTER SLOTS")
+        with pytest.raises(MovedError) as moved:
+            await one.set(*own(redis_cluster, 1))
+    # Then they name those ways, and data passes as it is
+    assert {place[0] for _, _, place in told} == {b"127.0.0.5"}
+    assert (moved.value.host, moved.value.port) == ("127.0.0.5", redis_cluster.nodes[1].port)
+
+
+def own(cluster: RedisCluster, number: int) -> tuple[str, str]:
+    """A key that a node of the cluster has, and what to put there."""
+    return next(name for name in map(str, range(100)) if cluster.node_of(name) is cluster.nodes[number]), "x" * 100
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9, 10, 100])
+async def test_an_address_is_found_in_whatever_pieces_it_comes(ways: Ways, size: int) -> None:
+    # Given a server that says where it is, a few bytes at a time
+    text = b"$9\r\n127.0.0.1\r\n127.0.127.0.0.1 127.0.0"
+
+    async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for begin in range(0, len(text), size):
+            writer.write(text[begin : begin + size])
+            await writer.drain()
+            await let_pass(0.001)
+        writer.close()
+
+    async with await asyncio.start_server(tell, HOST, free_port()) as server:
+        way = ways.to(server.sockets[0].getsockname()[1], at="127.0.0.3")
+        # When it is listened to by a way with another address
+        reader, writer = await asyncio.open_connection(way.host, way.port)
+        heard = await reader.read(-1)
+        writer.close()
+    # Then that is what is heard
+    assert heard == text.replace(b"127.0.0.1", b"127.0.0.3")
