@@ -17,11 +17,12 @@ from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.leases import PartitionLeases
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.remains import is_in_use
-from pointsman.execute.holding import Holding
+from pointsman.execute.holding import Holding, Tenure
 from pointsman.execute.layout import settle
 from pointsman.service import Exit, Loop, Service, main
 from pointsman.settings import Settings
 from supervisor.deps import Duties
+from supervisor.sharing import Sharing
 
 
 async def run(settings: Settings) -> Exit:
@@ -42,9 +43,15 @@ async def run(settings: Settings) -> Exit:
         await settle(PostgresLayout(pool), settings.partitions, partial(is_in_use, settings.redis_dsn))
         duties = Duties(service, partitions, pool)
         if settings.partitions > 1:
-            return await service.run({**duties.of_all(), **await _shared(service, partitions, duties, stack)})
-        source = await stack.enter_async_context(aclosing(RedisEventSource(partitions.all[0])))
-        return await service.run({**duties.of_all(), **duties.of_partition(0, source, service.drain)})
+            own = await _shared(service, partitions, duties, stack)
+        else:
+            source = await stack.enter_async_context(aclosing(RedisEventSource(partitions.all[0])))
+            own = duties.of_partition(0, source, service.drain, _stand_by)
+        return await service.run({**duties.of_all(), **own})
+
+
+def _stand_by() -> None:
+    """Ask for the lease again and again: whoever has it is newer."""
 
 
 async def _shared(
@@ -52,17 +59,21 @@ async def _shared(
 ) -> Mapping[str, Loop]:
     """The partitions, each of them served by one supervisor at a time."""
 
-    async def serve(number: int, drain: asyncio.Event) -> None:
+    async def serve(number: int, tenure: Tenure) -> None:
         async with aclosing(RedisEventSource(partitions.all[number])) as source:
-            loops = {f"{name} {number}": loop for name, loop in duties.of_partition(number, source, drain).items()}
-            await asyncio.gather(*(service.keep_running(name, loop, drain) for name, loop in loops.items()))
+            of_this = duties.of_partition(number, source, tenure.stop, sharing.stand_back)
+            loops = {f"{name} {number}": loop for name, loop in of_this.items()}
+            await asyncio.gather(*(service.keep_running(name, loop, tenure.stop) for name, loop in loops.items()))
             for name in loops:
                 service.health.ready(name)
 
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    leases = await stack.enter_async_context(aclosing(PartitionLeases(partitions, "supervisor", name)))
-    held = service.metrics.partitions_held.set
-    return {"partitions": Holding(leases, len(partitions.all), serve, service.drain, held).run}
+    async def hold(end: asyncio.Event) -> None:
+        await Holding(leases, len(partitions.all), serve, end, service.metrics.partitions_held.set).run()
+
+    consumer = f"{socket.gethostname()}:{os.getpid()}"
+    leases = await stack.enter_async_context(aclosing(PartitionLeases(partitions, "supervisor", consumer)))
+    sharing = Sharing(hold, service.drain)
+    return {"partitions": sharing.run}
 
 
 if __name__ == "__main__":
