@@ -15,11 +15,14 @@ from redis.asyncio import Redis
 from pointsman.adapters.redis.address import read_address
 from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.service import Exit
 from pointsman.settings import child_environment
+from tests.support.servers import open_fences
 from tests.support.waiting import eventually
 from tests.worker.at_work import Streams
+from tests.worker.test_several_partitions import COUNT, run_in
 
 WORKER = """
 import pathlib, time
@@ -95,6 +98,40 @@ async def test_a_killed_worker_leaves_its_tasks_pending_and_is_listed_as_lost(
             assert list(lost.values()) == [("function",)]
             assert await streams.pending() == 2
             assert await streams.redis.xlen("wf.signals") == 0
+
+
+async def test_what_a_killed_worker_held_is_reported_lost_in_every_partition(
+    redis_db: str, worker_file: str, tmp_path: Path
+) -> None:
+    # Given a process with a task of each of two partitions in its hands
+    open_fences(redis_db, COUNT)
+    partitions = await Partitions.open(redis_db, COUNT)
+    registries = [WorkerRegistry(partition) for partition in partitions.all]
+    for partition in partitions.all:
+        await partition.know_types({"function"})
+    async with Redis.from_url(redis_db, protocol=2) as redis:
+        parts = [Streams(redis, partition.keys) for partition in partitions.all]
+        settings = {"POINTSMAN_PARTITIONS": str(COUNT), "POINTSMAN_WORKER_LEASE_MS": "500"}
+        with process(worker_file, redis_db, tmp_path, **settings) as worker:
+            for number in (2, 3):
+                await parts[number].give("wait", run=run_in(number))
+            held = [0, 0, 1, 1, *[0] * (COUNT - 4)]
+
+            async def taken() -> bool:
+                return [await part.pending() for part in parts] == held
+
+            await eventually(taken)
+            # When it dies
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+            # Then it is found dead in every partition, and each run is told that has lost a task
+            for registry, count in zip(registries, held, strict=True):
+                dead = await eventually(registry.lost)
+                assert [await registry.report_lost(name, types) for name, types in dead.items()] == [count]
+        for number in (2, 3):
+            assert [told["job_id"] for told in await parts[number].signals(1)] == [f"{run_in(number)}::work:1"]
+        assert [await part.redis.xlen(part.keys.signals) for part in parts] == held
+    await partitions.aclose()
 
 
 async def test_a_worker_told_to_stop_finishes_reports_and_exits_cleanly(
