@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 
-from pointsman.adapters.memory.run_store import MemoryRunStore
-from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.base.ids import Millis, TokenId
-from pointsman.ports.run_store import Link, RunStore
+from pointsman.ports.run_store import Link
 from pointsman.ports.signal_source import Delivery
 from pointsman.protocol.output import Output, inline, output_of
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.protocol.state import ErrorInfo, Frame, OpenToken, Result, Timer
 from pointsman.protocol.transition import Message
-from tests.conformance.worlds import MemoryWorld, RedisWorld, World
+from tests.conformance.worlds import World
 from tests.support.stories import PLAN_BODY, START, Story, body, completed_signal, dispatched
 
 
@@ -409,15 +407,8 @@ async def test_a_store_opened_anew_sees_the_same_runs(world: World) -> None:
     # Given a run that one store has written
     story = await started(world, "a")
     # When another process' store loads it and moves it on
-    other = _another_store(world)
+    other = world.another_store()
     outcomes = await other.apply([Link(story.completes("a", "b"))])
     # Then both see the same
     assert outcomes == ["applied"]
     assert await other.load([story.run]) == await world.store.load([story.run])
-
-
-def _another_store(world: World) -> RunStore:
-    if isinstance(world, RedisWorld):
-        return RedisRunStore(world.partition)
-    assert isinstance(world, MemoryWorld)
-    return MemoryRunStore(world.server)

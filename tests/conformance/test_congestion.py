@@ -39,16 +39,16 @@ async def test_nothing_is_postponed_where_state_was_lost(world: World) -> None:
 
 async def test_what_no_worker_has_taken_is_counted_by_the_longest_of_the_streams(world: World) -> None:
     # Given a run with three tasks of one type and one of another
-    congestion, story = world.congestion, Story("run_1", "a", "b", "c")
+    story = Story("run_1", "a", "b", "c")
     other = {"dispatches": (story.dispatch(story.token("d"), task_type="agent"),)}
     opened = {"opened": {story.token("d"): dispatched(story.now, task_type="agent")}, "tokens_made": 1}
     await world.store.start(story.first, PLAN_BODY)
     await world.store.apply([Link(story.tell(**other, **opened))])
     # When it is asked how many nobody has taken
-    assert await congestion.unread(["function", "agent"]) == 3
+    assert await world.congestion.unread(["function", "agent"]) == 3
     await world.give_out("function", 2)
     # Then those that are in somebody's hands are not among them, nor is there any of a type that never was
-    counts = [await congestion.unread(types) for types in (["function"], ["agent", "nobody"], ["nobody"], [])]
+    counts = [await world.congestion.unread(types) for types in (["function"], ["agent", "nobody"], ["nobody"], [])]
     assert counts == [1, 1, 0, 0]
 
 

@@ -106,11 +106,15 @@ async def test_a_hold_that_is_let_go_leaves_no_trace(world: World) -> None:
     assert await world.store.dump() == before
 
 
+async def without_epochs(world: World) -> dict[str, object]:
+    return {name: content for name, content in (await world.store.dump()).items() if not name.endswith("epoch")}
+
+
 async def test_only_an_open_run_can_be_held(world: World) -> None:
     # Given a run that has ended, one that is not there, and a store that lost state
     story = await started(world, "a")
     await world.store.apply([Link(story.completes("a", last=True))])
-    before = await world.store.dump()
+    before = await without_epochs(world)
     # When they are to be held
     told = [await world.store.hold(story.run, "editor", LONG), await world.store.hold(RunId("run_2"), "editor", LONG)]
     await world.lose_state()
@@ -118,4 +122,4 @@ async def test_only_an_open_run_can_be_held(world: World) -> None:
     # Then none is, and nothing appeared
     assert told == [False, False, False]
     await world.store.load([story.run])
-    assert {**await world.store.dump(), "epoch": None} == {**before, "epoch": None}
+    assert await without_epochs(world) == before

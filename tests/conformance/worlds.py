@@ -76,8 +76,12 @@ class World(Protocol):
         """Forget all there is, as FLUSHALL does."""
         ...
 
+    def another_store(self) -> RunStore:
+        """The store as another process sees it."""
+        ...
+
     def another_recovery(self) -> RecoveryStore:
-        """The store as another supervisor sees it."""
+        """The same of a supervisor."""
         ...
 
 
@@ -124,6 +128,9 @@ class MemoryWorld:
 
     async def lose_everything(self) -> None:
         vars(self.server).update(vars(MemoryServer(self.server.clock)), epoch=0)
+
+    def another_store(self) -> RunStore:
+        return MemoryRunStore(self.server)
 
     def another_recovery(self) -> RecoveryStore:
         return MemoryRecovery(self.server)
@@ -182,6 +189,9 @@ class RedisWorld:
 
     async def lose_everything(self) -> None:
         await self._ask("FLUSHDB")
+
+    def another_store(self) -> RunStore:
+        return RedisRunStore(self.partition)
 
     def another_recovery(self) -> RecoveryStore:
         return RedisRecovery(self.partition)
