@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -415,16 +415,22 @@ def _servers(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
         )
     if settings.redis_url is None:
         return
-    named = urlsplit(settings.redis_url.get_secret_value())
-    theirs = {"redis_host": named.hostname, "redis_port": named.port or 6379}
+    named = _nodes(urlsplit(settings.redis_url.get_secret_value()))
+    theirs = {"redis_host": [node.hostname for node in named], "redis_port": [node.port or 6379 for node in named]}
     for attribute in sorted(settings.model_fields_set & theirs.keys()):
         mine, its = getattr(settings, attribute), theirs[attribute]
-        if mine != its:
+        if mine not in its:
             yield (
                 "CFG004",
-                f"{attribute.upper()} is {mine}, but REDIS_URL says {its}: it is unclear which Redis is meant. "
+                f"{attribute.upper()} is {mine}, but REDIS_URL says {', '.join(map(str, its))}: it is unclear which "
+                "Redis is meant. "
                 "Unset one of them.",
             )
+
+
+def _nodes(url: SplitResult) -> list[SplitResult]:
+    """The hosts and ports of a URL: several nodes of a cluster stand in one."""
+    return [urlsplit(f"//{node.strip()}") for node in url.netloc.rpartition("@")[2].split(",")]
 
 
 def _spans(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
@@ -497,8 +503,7 @@ def _with_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretStr |
         return None
     try:
         parts = urlsplit(url.get_secret_value())
-        # Several nodes of a cluster stand in one URL.
-        ports = [urlsplit(f"//{host}").port for host in parts.netloc.rpartition("@")[2].split(",")]
+        ports = [node.port for node in _nodes(parts)]
     except ValueError:
         raise ValueError("it is no URL") from None
     if parts.scheme not in schemes:

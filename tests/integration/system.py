@@ -82,11 +82,15 @@ class System:
         self._closing = ExitStack()
 
     def __enter__(self) -> Self:
-        self._closing.enter_context(self.redis)
-        self._closing.enter_context(self.postgres)
-        self._closing.callback(self._kill_all)
-        asyncio.run(self._prepare())
-        self.restore()
+        try:
+            self._closing.enter_context(self.redis)
+            self._closing.enter_context(self.postgres)
+            self._closing.callback(self._kill_all)
+            asyncio.run(self._prepare())
+            self.restore()
+        except BaseException:
+            self._closing.close()
+            raise
         return self
 
     def __exit__(

@@ -134,6 +134,16 @@ def test_two_names_for_the_same_redis_are_fine() -> None:
     assert load("coordinator", same).redis_dsn == "redis://one/0"
 
 
+def test_a_url_of_several_nodes_is_taken_as_it_stands() -> None:
+    several = {"REDIS_URL": "redis://:secret@one:7000,two:7001/0"}
+    assert load("coordinator", several).redis_dsn == several["REDIS_URL"]
+    assert load("coordinator", {**several, "REDIS_HOST": "two"}).redis_dsn == several["REDIS_URL"]
+    assert str(refusal("coordinator", {**several, "REDIS_HOST": "three"})) == (
+        "CFG004 coordinator: REDIS_HOST is three, but REDIS_URL says one, two: it is unclear which Redis is meant. "
+        "Unset one of them."
+    )
+
+
 @pytest.mark.parametrize(
     ("process", "environ", "code"),
     [
