@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -81,21 +81,28 @@ class Duties:
             **(self._retention(store) if self._service.settings.retention.days else {}),
         }
 
-    def of_partition(self, number: int, source: RedisEventSource, drain: asyncio.Event) -> Mapping[str, Loop]:
-        """Those of one partition, until drained. Any number of supervisors may do them; one writes the journal."""
+    def of_partition(
+        self, number: int, source: RedisEventSource, drain: asyncio.Event, left: Callable[[], None]
+    ) -> Mapping[str, Loop]:
+        """Those of one partition, until drained. Any number of supervisors may do them; one writes the journal.
+
+        `left` is called where the journal has to be left to a supervisor of a newer release.
+        """
         partition, service = self._partitions.all[number], self._service
         store = RedisRunStore(partition)
         rejected = RejectedSignals(
             RedisRejectedSource(partition), PostgresDeadLetters(self._pool), drain, service.metrics, service.crasher
         )
         return {
-            "journal": self._journal(number, source, store, drain).run,
+            "journal": self._journal(number, source, store, drain, left).run,
             "timers": Timers(store, drain, service.metrics, batch=service.settings.supervisor.timer_batch).run,
             "reclaim": Reclaim(WorkerRegistry(partition), drain, service.metrics).run,
             "rejected": rejected.run,
         }
 
-    def _journal(self, number: int, source: RedisEventSource, store: RunStore, drain: asyncio.Event) -> Journal:
+    def _journal(
+        self, number: int, source: RedisEventSource, store: RunStore, drain: asyncio.Event, left: Callable[[], None]
+    ) -> Journal:
         service, own = self._service, self._service.settings.supervisor
         return Journal(
             source,
@@ -105,6 +112,7 @@ class Duties:
             store,
             drain,
             self._lag.of(number),
+            left,
             service.crasher,
             partition=number,
             batch=own.journal_batch,

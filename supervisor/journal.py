@@ -43,6 +43,7 @@ class Journal:
         store: RunStore,
         drain: asyncio.Event,
         lag: Callable[[float], None],
+        left: Callable[[], None],
         crasher: Crasher,
         *,
         partition: int,
@@ -50,7 +51,7 @@ class Journal:
         linger_ms: int,
         lease_ttl_ms: int,
     ) -> None:
-        """`lag` hears how old the oldest event is, in milliseconds."""
+        """`lag` hears how old the oldest event is, in milliseconds; `left` that the stream was left to a newer one."""
         self._source = source
         self._writer = writer
         self._completion = completion
@@ -58,6 +59,7 @@ class Journal:
         self._store = store
         self._drain = drain
         self._lag = lag
+        self._left = left
         self._crasher = crasher
         self._partition = partition
         self._batch = batch
@@ -86,6 +88,7 @@ class Journal:
         except ReleaseTooOld as why:
             log.warning("journal_left_to_newer", partition=self._partition, code=why.code, reason=why.message)
             await self._writer.release()
+            self._left()
             await pause(self._drain, STAND_BACK * self._renew_ms / 1000)
 
     async def _write_until_drained(self) -> None:

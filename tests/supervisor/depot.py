@@ -29,7 +29,7 @@ from pointsman.plan import Plan, encode_plan
 from pointsman.ports.journal import JournalEvent
 from pointsman.ports.recovery import Opening
 from pointsman.ports.run_index import NewRun, RunRow
-from pointsman.ports.run_store import Link
+from pointsman.ports.run_store import Link, RunStore
 from pointsman.protocol.output import EMPTY, inline
 from pointsman.protocol.signal import Completed, Signal
 from pointsman.protocol.transition import seal
@@ -57,7 +57,7 @@ class Depot:
         self.dsn = dsn
         self.pool = pool
         self.partition = partition
-        self.store = RedisRunStore(partition)
+        self.store: RunStore = RedisRunStore(partition)
         self.index = Runs(pool)
         self.documents = Documents(pool)
         self.journal = PostgresJournal(pool)
@@ -172,7 +172,8 @@ class Depot:
         told = {"partition": 0, "batch": 100, "linger_ms": 1, "lease_ttl_ms": 500, **settings}
         writer = LeasedWriter(WriterSession(self.dsn, told["lease_ttl_ms"]), 0, self.metrics)
         lag = self.metrics.journal_lag_ms.set
-        return Journal(source, writer, self.completion(), self.fence(), self.store, drain, lag, Crasher(), **told)
+        parts = (source, writer, self.completion(), self.fence(), self.store)
+        return Journal(*parts, drain, lag, lambda: None, Crasher(), **told)
 
     @asynccontextmanager
     async def journalling(self, **settings: Any) -> AsyncIterator[Service]:

@@ -1,0 +1,202 @@
+"""Supervisors over several partitions: each is opened, written down and recovered by itself, and served by one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from pointsman.base.ids import RunId, partition_of
+from tests.supervisor.spread import PARTITIONS, Spread, spread_over
+from tests.support.processes import ended, free_port, started
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def empty_redis(redis_url: str) -> str:
+    """The URL of a Redis database that nobody has opened."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    return redis_url
+
+
+@pytest.fixture
+def settings(database: str, empty_redis: str, tmp_path: Path) -> dict[str, str]:
+    """What a supervisor is told about its servers."""
+    return {
+        "DATABASE_URL": database,
+        "REDIS_URL": empty_redis,
+        "POINTSMAN_DATA_DIR": str(tmp_path),
+        "POINTSMAN_PARTITIONS": str(PARTITIONS),
+        "POINTSMAN_SUPERVISOR_LEASE_TTL_MS": "1000",
+    }
+
+
+@pytest.fixture
+async def spread(database: str, empty_redis: str) -> AsyncIterator[Spread]:
+    """Empty servers."""
+    async with spread_over(PARTITIONS, database, empty_redis) as spread:
+        yield spread
+
+
+async def test_one_partition_is_recovered_while_the_runs_of_the_others_go_on(
+    spread: Spread, settings: dict[str, str]
+) -> None:
+    # Given runs in many partitions, and a supervisor that dies when it recovers one, before it opens that
+    crash = {"POINTSMAN_CRASH_AT": f"between_restore_and_open:{PARTITIONS + 1}"}
+    async with started("supervisor", **settings, **crash) as first:
+        await eventually(spread.is_open)
+        runs = await spread.under_way(24)
+        await eventually(lambda: spread.are_written(runs, 2))
+        # When one partition loses all it has
+        lost = partition_of(runs[0], PARTITIONS)
+        await spread.lose(lost)
+        assert await first.wait() == -signal.SIGKILL
+    inside = [run for run in runs if partition_of(run, PARTITIONS) == lost]
+    outside = [run for run in runs if run not in inside]
+    # Then nothing passes in that one, and everything in the others
+    assert set(await spread.store.load(inside)) == set(inside)
+    assert not await spread.partitions.all[lost].rejoin()
+    for run in outside:
+        await spread.complete(run, "b", "c")
+    # And the next supervisor opens that one alone, and sees all runs to their ends
+    async with started("supervisor", **settings):
+        await eventually(lambda: spread.partitions.all[lost].rejoin())
+        assert await spread.attempts(inside) == dict.fromkeys(inside, 2)
+        for run in inside:
+            await spread.complete(run, "b", "c")
+        await eventually(lambda: all_completed(spread, runs))
+    found = await spread.openings()
+    assert found.pop(lost) == [("first_opening", 0), ("state_lost", 0)]
+    assert found == {number: [("first_opening", 0)] for number in range(PARTITIONS) if number != lost}
+    assert await spread.alarms() == []
+
+
+async def all_completed(spread: Spread, runs: list[RunId]) -> bool:
+    return await spread.statuses(runs) == {"COMPLETED"} and not await spread.streamed()
+
+
+async def test_all_partitions_lost_at_once_come_back_each_with_its_own_runs(
+    spread: Spread, settings: dict[str, str]
+) -> None:
+    async with started("supervisor", **settings):
+        # Given runs, some of them accepted by a release that knew of no partitions
+        await eventually(spread.is_open)
+        runs = await spread.under_way(40)
+        await eventually(lambda: spread.are_written(runs, 2))
+        await spread.pool.execute("UPDATE runs SET crc = NULL WHERE run_id < 'run_2'")
+        # When Redis loses all it has
+        await spread.partitions.public.ask("FLUSHDB")
+        # Then each partition is opened again with the runs that are its own
+        await eventually(lambda: spread.is_open(2))
+        shares = {number: len(own) for number, own in spread.partitions.split(runs).items()}
+        assert await spread.openings() == {
+            number: [("first_opening", 0), ("state_lost", shares.get(number, 0))] for number in range(PARTITIONS)
+        }
+        for partition in spread.partitions.all:
+            await partition.rejoin()
+        assert await spread.attempts(runs) == dict.fromkeys(runs, 2)
+        for run in runs:
+            await spread.complete(run, "b", "c")
+        await eventually(lambda: all_completed(spread, runs))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
+async def test_the_number_of_partitions_changes_only_while_redis_is_empty(
+    settings: dict[str, str], database: str, empty_redis: str, before: int, after: int
+) -> None:
+    # Given runs in so many partitions, all they did in the journal
+    told = {number: {**settings, "POINTSMAN_PARTITIONS": str(number)} for number in (before, after)}
+    async with spread_over(before, database, empty_redis) as spread:
+        async with started("supervisor", **told[before]):
+            await eventually(spread.is_open)
+            runs = await spread.under_way(9)
+            await eventually(lambda: spread.are_written(runs, 2))
+        # When a supervisor is told another number, then it does not start
+        code, line = await ended("supervisor", **told[after])
+        assert (code, line.count("\n")) == (3, 1)
+        assert line.startswith(
+            f"SRV065 POINTSMAN_PARTITIONS is {after}, and the runs in Redis are spread over {before}."
+        )
+        # Until Redis is empty
+        await spread.partitions.public.ask("FLUSHDB")
+        latest = await spread.pool.fetchval("SELECT max(epoch) FROM openings")
+    async with started("supervisor", **told[after]), spread_over(after, database, empty_redis) as spread:
+        # Then every run comes back, in an epoch behind all that it may have been in, and goes on
+        await eventually(lambda: opened_since(spread, latest))
+        for partition in spread.partitions.all:
+            await partition.rejoin()
+        assert await spread.attempts(runs) == dict.fromkeys(runs, 2)
+        for run in runs:
+            await spread.complete(run, "b", "c")
+        await eventually(lambda: all_completed(spread, runs))
+        assert [[event.seq for event in await spread.journal.events(run, 0, 9)] for run in runs] == [
+            [1, 2, 3, 4, 5]
+        ] * 9
+        # And the number from before is another one now
+        assert (await ended("supervisor", **told[before]))[0] == 3
+
+
+async def opened_since(spread: Spread, epoch: int) -> bool:
+    """Whether every partition was opened behind an epoch."""
+    rows = await spread.pool.fetch("SELECT partition FROM openings WHERE epoch > $1 AND opened_at IS NOT NULL", epoch)
+    return len(rows) == len(spread.partitions.all)
+
+
+async def held(port: str) -> float:
+    """How many partitions a supervisor says that it serves."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        try:
+            page = (await client.get("/metrics")).text
+        except httpx.TransportError:
+            return 0.0
+    return next(float(line.split()[1]) for line in page.splitlines() if line.startswith("pointsman_partitions_held "))
+
+
+async def writers(spread: Spread) -> list[int]:
+    """How many journals each of the processes writes that write any."""
+    rows = await spread.pool.fetch(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = x'6a726e6c'::int "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) GROUP BY pid ORDER BY 1"
+    )
+    return [row["count"] for row in rows]
+
+
+async def test_two_supervisors_share_the_partitions_and_hand_them_over(
+    spread: Spread, settings: dict[str, str]
+) -> None:
+    ports = [str(free_port()), str(free_port())]
+    one, two = ({**settings, "POINTSMAN_SUPERVISOR_METRICS_PORT": port} for port in ports)
+
+    async def share_is(*wanted: float) -> bool:
+        return [await held(port) for port in ports] == list(wanted)
+
+    async def is_written(numbers: list[int]) -> bool:
+        return await writers(spread) == numbers
+
+    # Given a supervisor that has all partitions
+    async with started("supervisor", **one) as first:
+        await eventually(lambda: share_is(PARTITIONS, 0))
+        await eventually(spread.is_open)
+        # When a second one comes, then each has a half, and writes the journal of that
+        async with started("supervisor", **two) as second:
+            await eventually(lambda: share_is(PARTITIONS / 2, PARTITIONS / 2))
+            await eventually(lambda: is_written([PARTITIONS // 2] * 2))
+            runs = await spread.under_way(12)
+            await eventually(lambda: spread.are_written(runs, 2))
+            # When the first dies, then the second has all of it before long
+            first.kill()
+            await eventually(lambda: share_is(0, PARTITIONS))
+            await eventually(lambda: is_written([PARTITIONS]))
+            for run in runs:
+                await spread.complete(run, "b", "c")
+            await eventually(lambda: all_completed(spread, runs))
+            # And when it is told to stop, then it leaves none behind
+            second.terminate()
+            assert await second.wait() == 0
+    assert await writers(spread) == []
+    assert await spread.openings() == {number: [("first_opening", 0)] for number in range(PARTITIONS)}
