@@ -416,13 +416,16 @@ def _servers(process: Process, settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.redis_url is None:
         return
     named = _nodes(urlsplit(settings.redis_url.get_secret_value()))
-    theirs = {"redis_host": [node.hostname for node in named], "redis_port": [node.port or 6379 for node in named]}
+    theirs = {
+        "redis_host": [str(node.hostname) for node in named],
+        "redis_port": [str(node.port or 6379) for node in named],
+    }
     for attribute in sorted(settings.model_fields_set & theirs.keys()):
-        mine, its = getattr(settings, attribute), theirs[attribute]
+        mine, its = str(getattr(settings, attribute)), theirs[attribute]
         if mine not in its:
             yield (
                 "CFG004",
-                f"{attribute.upper()} is {mine}, but REDIS_URL says {', '.join(map(str, its))}: it is unclear which "
+                f"{attribute.upper()} is {mine}, but REDIS_URL says {', '.join(its)}: it is unclear which "
                 "Redis is meant. "
                 "Unset one of them.",
             )
