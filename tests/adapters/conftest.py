@@ -10,7 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.embedded.redis import EmbeddedRedis
+from tests.support.servers import open_fences
+
+COUNT = 16
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +28,15 @@ def server() -> Iterator[EmbeddedRedis]:
 async def partition(redis_db: str) -> AsyncIterator[Partition]:
     """An opened partition of an empty server."""
     opened = await Partition.open(redis_db)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def partitions(redis_db: str) -> AsyncIterator[Partitions]:
+    """Sixteen open partitions of an empty server."""
+    open_fences(redis_db, COUNT)
+    opened = await Partitions.open(redis_db, COUNT)
     yield opened
     await opened.aclose()
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis import Redis
 from redis.crc import key_slot
 
 from pointsman.adapters.redis.address import read_addresses
@@ -17,22 +13,10 @@ from pointsman.adapters.redis.routed import RoutedRunStore, open_store
 from pointsman.adapters.redis.run_store import RedisRunStore
 from pointsman.base.ids import RunId, partition_of
 from pointsman.ports.run_store import Link
-from tests.support.servers import open_fences
+from tests.adapters.conftest import COUNT
 from tests.support.stories import PLAN, PLAN_BODY, Story
 
-COUNT = 16
 RUNS = [f"run_{number}" for number in range(40)]
-
-
-@pytest.fixture
-async def partitions(redis_url: str) -> AsyncIterator[Partitions]:
-    """Sixteen open partitions of one empty server."""
-    with Redis.from_url(redis_url) as client:
-        client.flushdb()
-    open_fences(redis_url, COUNT)
-    opened = await Partitions.open(redis_url, COUNT)
-    yield opened
-    await opened.aclose()
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789_-.", min_size=1, max_size=40), st.integers(2, 1_000))

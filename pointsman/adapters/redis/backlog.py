@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from pointsman.adapters.redis.keys import WORKERS, Keyspace
-from pointsman.adapters.redis.packing import Command
+from pointsman.adapters.redis.packing import Command, pack
 from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.survey import Survey
@@ -46,8 +46,13 @@ class RedisBacklog:
         """Those of the types that no live worker is registered for, and of which none holds a task."""
         left = sorted(set(types) - await self._served())
         asked: list[Command] = [("XPENDING", self._partition.keys.tasks(name), WORKERS) for name in left]
-        answers = await self._partition.connection.ask_all(asked)
-        return {name for name, pending in zip(left, answers, strict=True) if not int(pending[0])}
+        answers = await self._partition.connection.exchange(pack(asked), len(asked)) if asked else []
+        # A stream without its group is one that nobody has read: the answer is an error then.
+        return {
+            name
+            for name, pending in zip(left, answers, strict=True)
+            if not isinstance(pending, list) or not int(pending[0])
+        }
 
     async def _served(self) -> set[str]:
         workers, lost = await self._registry.registered(), await self._registry.lost()
