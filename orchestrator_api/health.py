@@ -81,8 +81,8 @@ async def _redis(services: Services) -> _Redis:
     closed, count = await live.closed(), len(live.partitions.all)
     if not closed or count == 1:
         return _Redis("".join(closed.values()), not closed)
-    first = next(iter(closed.values()))
-    return _Redis(f"{first} (partitions {', '.join(map(str, closed))} of {count})", len(closed) < count)
+    first, numbers = next(iter(closed.values())), ", ".join(map(str, closed))
+    return _Redis(f"{first} (partition{'s' * (len(closed) > 1)} {numbers} of {count})", len(closed) < count)
 
 
 async def _postgres(services: Services) -> str:
