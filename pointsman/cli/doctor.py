@@ -6,6 +6,7 @@ import asyncio
 import platform
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Final, Literal, NamedTuple
 
 import typer
@@ -15,16 +16,17 @@ from rich.text import Text
 
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import close, connect
+from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.migrate import check_schema, known_migrations
-from pointsman.adapters.redis.address import read_address
-from pointsman.adapters.redis.checks import check_server
-from pointsman.adapters.redis.connection import Connection
-from pointsman.adapters.redis.keys import Keyspace
+from pointsman.adapters.redis.partitions import Partitions
+from pointsman.adapters.redis.recovery import RedisRecovery
+from pointsman.adapters.redis.remains import is_in_use
 from pointsman.base.errors import PointsmanError, ServerUnavailable, SettingsError
 from pointsman.cli.exits import ExitCode
 from pointsman.cli.facts import read_facts
 from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
+from pointsman.execute.layout import other_layout
 from pointsman.expr import engine
 from pointsman.settings import Settings, load
 
@@ -61,7 +63,14 @@ async def _examine() -> list[Finding]:
         settings = with_dev_servers(load("cli"))
     except SettingsError as error:
         return [python, Finding("settings", "failed", str(error))]
-    checks: dict[str, Check] = {"redis": _redis, "postgres": _postgres, "cel": _cel, "blobs": _blobs, "disk": _disk}
+    checks: dict[str, Check] = {
+        "redis": _redis,
+        "postgres": _postgres,
+        "partitions": _partitions,
+        "cel": _cel,
+        "blobs": _blobs,
+        "disk": _disk,
+    }
     found = await asyncio.gather(*(_checked(name, check, settings) for name, check in checks.items()))
     return [python, Finding("settings", "ok", "no contradiction found"), *found]
 
@@ -84,17 +93,40 @@ async def _checked(name: str, check: Check, settings: Settings) -> Finding:
 
 
 async def _redis(settings: Settings) -> Finding:
-    connection = Connection(read_address(settings.redis_dsn))
-    try:
-        warnings = await check_server(connection)
-        info = bytes(await connection.ask("INFO", "server")).decode()
-        epoch = await connection.ask("GET", Keyspace().epoch)
-    finally:
-        await connection.aclose()
+    async with aclosing(await Partitions.connected(settings.redis_dsn, settings.partitions)) as partitions:
+        warnings = await partitions.check()
+        info = bytes(await partitions.public.ask("INFO", "server")).decode()
+        first = partitions.all[0]
+        epoch = await first.connection.ask("GET", first.keys.epoch)
+        places = ", ".join(sorted({str(partition.connection.address) for partition in partitions.all}))
     version = next(line.partition(":")[2] for line in info.splitlines() if line.startswith("redis_version:"))
     age = f"epoch {epoch.decode()}" if epoch else "nothing of ours in it yet"
-    told = f"{version} at {connection.address}, no eviction, {age}"
+    told = f"{version} at {places}, no eviction{f', {age}' if settings.partitions == 1 else ''}"
     return Finding("redis", "warning", "; ".join(warnings)) if warnings else Finding("redis", "ok", f"{told}, AOF on")
+
+
+async def _partitions(settings: Settings) -> Finding:
+    """Whether their number is the one that counts, and which of them take no changes."""
+    connection = await connect(settings.database_dsn, name="pointsman doctor")
+    try:
+        await check_schema(connection)
+        counts = await PostgresLayout(connection).partitions()
+    finally:
+        await close(connection)
+    if counts is None:
+        return Finding("partitions", "ok", f"{settings.partitions}, and no supervisor has opened any yet")
+    if counts != settings.partitions:
+        if await is_in_use(settings.redis_dsn, counts):
+            raise other_layout(settings.partitions, counts)
+        told = f"there were {counts}, of which Redis holds nothing: the next supervisor opens {settings.partitions}"
+        return Finding("partitions", "warning", told)
+    async with aclosing(await Partitions.connected(settings.redis_dsn, counts)) as partitions:
+        fences = await asyncio.gather(*(RedisRecovery(partition).look() for partition in partitions.all))
+    closed = [str(number) for number, fence in enumerate(fences) if not fence.is_open]
+    if not closed:
+        return Finding("partitions", "ok", f"{counts}, open")
+    told = f"of {counts} these take no change until a supervisor has recovered them: {', '.join(closed)}"
+    return Finding("partitions", "warning", f"{told}. `pointsman recover` shows how far that is")
 
 
 async def _postgres(settings: Settings) -> Finding:

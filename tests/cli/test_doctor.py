@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from pointsman.adapters.postgres.migrate import known_migrations
 from tests.cli.conftest import Dev, Said, call
+from tests.supervisor.spread import spread_over
+from tests.support.databases import database, migrated_template
+from tests.support.processes import started
+from tests.support.waiting import eventually
+
+__all__ = ["database", "migrated_template"]
 
 
 def statuses(said: Said) -> dict[str, str]:
@@ -22,7 +29,7 @@ def test_a_machine_that_runs_dev_is_found_healthy(dev: Dev) -> None:
     said = call("doctor", "--json", POINTSMAN_DATA_DIR=str(dev.data_dir))
     # Then all is well, and it says what was looked at
     assert (said.code, said.json["healthy"]) == (0, True)
-    names = ("python", "settings", "redis", "postgres", "cel", "blobs", "disk")
+    names = ("python", "settings", "redis", "postgres", "partitions", "cel", "blobs", "disk")
     assert statuses(said) == dict.fromkeys(names, "ok")
     assert details(said)["redis"].endswith(", AOF on")
     assert "no eviction, epoch " in details(said)["redis"]
@@ -46,7 +53,11 @@ def test_servers_that_are_not_there_are_named(tmp_path: Path) -> None:
         POINTSMAN_DATA_DIR=str(tmp_path),
     )
     assert (said.code, said.json["healthy"]) == (1, False)
-    assert {name for name, status in statuses(said).items() if status == "failed"} == {"redis", "postgres"}
+    assert {name for name, status in statuses(said).items() if status == "failed"} == {
+        "redis",
+        "postgres",
+        "partitions",
+    }
     assert details(said)["redis"].startswith("SRV001 Redis at 127.0.0.1:1 cannot be reached")
     assert details(said)["postgres"].startswith("SRV040 127.0.0.1:1/x: ")
 
@@ -73,7 +84,44 @@ def test_a_database_without_the_schema_is_found_and_migrated(postgres_db: str, r
         {"applied": names, "known": len(names)},
         {"applied": [], "known": len(names)},
     )
-    assert statuses(call("doctor", "--json", **environment))["postgres"] == "ok"
+    healthy = call("doctor", "--json", **environment)
+    assert (statuses(healthy)["postgres"], details(healthy)["partitions"]) == (
+        "ok",
+        "1, and no supervisor has opened any yet",
+    )
+
+
+async def test_partitions_that_are_closed_or_of_another_number_are_named(
+    database: str, redis_db: str, tmp_path: Path
+) -> None:
+    environment: dict[str, Any] = {
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_db,
+        "POINTSMAN_DATA_DIR": str(tmp_path),
+        "POINTSMAN_PARTITIONS": "4",
+    }
+
+    async def partitions(**settings: str) -> tuple[str, str]:
+        said = await asyncio.to_thread(call, "doctor", "--json", **{**environment, **settings})
+        return statuses(said)["partitions"], details(said)["partitions"]
+
+    async with spread_over(4, database, redis_db) as spread:
+        # Given four partitions that a supervisor has opened, one of which loses what it has
+        async with started("supervisor", **environment):
+            await eventually(spread.is_open)
+        assert await partitions() == ("ok", "4, open")
+        await spread.lose(2)
+        # Then the doctor names that one
+        assert (await partitions())[0] == "warning"
+        assert (await partitions())[1].startswith("of 4 these take no change until a supervisor has recovered them: 2.")
+        # And another number of partitions is refused, unless Redis is empty
+        status, told = await partitions(POINTSMAN_PARTITIONS="8")
+        assert (status, told[:30]) == ("failed", "SRV065 POINTSMAN_PARTITIONS is")
+        await spread.partitions.public.ask("FLUSHDB")
+        assert await partitions(POINTSMAN_PARTITIONS="8") == (
+            "warning",
+            "there were 4, of which Redis holds nothing: the next supervisor opens 8",
+        )
 
 
 def test_migrate_without_a_database_says_which_setting() -> None:

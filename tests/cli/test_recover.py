@@ -9,6 +9,7 @@ from tests.cli.conftest import Dev, Said, call, run_id_of
 from tests.cli.test_archive import beside
 from tests.cli.test_runs import WAITING, Call
 from tests.supervisor.depot import depot_on
+from tests.supervisor.spread import spread_over
 from tests.support.databases import database, migrated_template
 from tests.support.driven import token
 from tests.support.waiting import eventually
@@ -52,3 +53,41 @@ async def test_without_a_supervisor_the_command_recovers_by_itself(database: str
         assert {name: state.attempt for name, state in found.tokens.items()} == {token("b"): 2}
         # And a second time there is nothing to do
         assert (await asyncio.to_thread(recover)).code == 5
+
+
+async def test_only_partitions_that_lost_something_are_recovered_unless_all_are_to_be(
+    database: str, redis_url: str
+) -> None:
+    environment = {"REDIS_URL": redis_url, "DATABASE_URL": database, "POINTSMAN_PARTITIONS": "3"}
+
+    def recover(*options: str) -> Said:
+        return call("recover", *options, **environment)
+
+    async with spread_over(3, database, redis_url) as spread:
+        # Given runs in three partitions that nobody has opened but this command, and none of them open any more
+        await spread.partitions.public.ask("FLUSHDB")
+        opened = await asyncio.to_thread(recover)
+        assert opened.out.splitlines()[0] == "Redis takes changes again in these partitions: all 3."
+        runs = await spread.under_way(9)
+        await spread.lose(1)
+        # When it is recovered, no supervisor being there
+        said = await asyncio.to_thread(recover)
+        # Then that one is opened, without the runs of which the journal knows nothing
+        assert said.out.splitlines() == [
+            "Redis takes changes again in these partitions: 1.",
+            f"Of 0 open runs 0 were restored in {said.out.split(' in ')[-1].split(' s;')[0]} s; 0 that had ended were "
+            "dropped.",
+        ]
+        assert "partition 1, epoch " in said.err
+        assert await spread.openings() == {
+            0: [("first_opening", 0)],
+            1: [("first_opening", 0), ("state_lost", 0)],
+            2: [("first_opening", 0)],
+        }
+        # And what stands on the streams of the others is written down when all are to be rebuilt
+        kept = [run for number, own in spread.partitions.split(runs).items() for run in own if number != 1]
+        told = (await asyncio.to_thread(recover, "--rebuild-all", "--json")).json
+        assert (told["restored"], [part["partition"] for part in told["partitions"]]) == (len(kept), [0, 1, 2])
+        for partition in spread.partitions.all:
+            await partition.rejoin()
+        assert await spread.attempts(runs) == dict.fromkeys(kept, 2)

@@ -39,7 +39,7 @@ class Partitions:
         """
         partitions = await cls.connected(url, count)
         try:
-            partitions.warnings = await partitions._checked()
+            partitions.warnings = await partitions.check()
             await asyncio.gather(*(partition.join() for partition in partitions.all))
         except BaseException:
             await partitions.aclose()
@@ -82,8 +82,8 @@ class Partitions:
         for connection in {self.public, *(partition.connection for partition in self.all)}:
             await connection.aclose()
 
-    async def _checked(self) -> list[str]:
-        """The warnings of every server, each looked at once."""
+    async def check(self) -> list[str]:
+        """See that every server is fit, each looked at once: what is allowed but worth telling. Raises as `open`."""
         servers: dict[Address, Connection] = {}
         for partition in self.all:
             await partition.connection.ask("PING")  # who serves it is known once it is connected
