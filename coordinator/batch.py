@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from coordinator.aside import Aside
 from coordinator.cache import SnapshotCache
 from coordinator.fan_outs import FanOuts
 from coordinator.reading import Reader, Reported, rejection
@@ -66,15 +67,31 @@ class Batch:
         self._crasher = crasher
         self._was_open = was_open
         self._inline_limit = inline_limit
+        self._aside = Aside(self._again)
+        self._is_held = False
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """See every signal of a batch to its end: applied, found moot, or set aside with the reason."""
+        """See every signal of a batch to its end: applied, found moot, or set aside with the reason.
+
+        So it does with what batches that were begun before have left.
+        """
+        await self.begin(deliveries)
+        await self._aside.settle()
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> None:
+        """The same, but do not wait for what has to be stepped again: other runs may go on meanwhile."""
         pending = await self._read(deliveries)
         self._crasher.reach("after_read")
+        self._aside.take(await self._once(await self._aside.others(pending)))
+        # Last, as all counting is: a lone run waits for whatever stands between its signal and its transition.
+        self._metrics.batch_size.observe(len(deliveries))
+
+    async def _once(self, pending: list[Reported]) -> list[Reported]:
+        """Step and apply once, as soon as the servers let; what has to be stepped again comes back."""
         pause = FIRST_PAUSE_S
         while pending:
             try:
-                pending = await self._round(pending)
+                return await self._round(pending)
             except ServerUnavailable as wrong:
                 # What was applied before the connection broke is unknown. Stepped again on fresh snapshots, a signal
                 # that was taken already changes nothing and is acknowledged.
@@ -83,8 +100,13 @@ class Batch:
                 log.warning("server_unavailable", code=wrong.code, reason=wrong.message, waiting=len(pending))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LAST_PAUSE_S)
-        # Last, as all counting is: a lone run waits for whatever stands between its signal and its transition.
-        self._metrics.batch_size.observe(len(deliveries))
+        return []
+
+    async def _again(self, pending: list[Reported]) -> list[Reported]:
+        if self._is_held:
+            self._is_held = False
+            await asyncio.sleep(HELD_PAUSE_S)
+        return await self._once(pending)
 
     async def _read(self, deliveries: Sequence[Delivery]) -> list[Reported]:
         reported = []
@@ -189,8 +211,7 @@ class Batch:
         self._metrics.apply_seconds.observe(monotonic() - began)
         self._crasher.reach("after_apply_before_reply")
         self._count(chain, outcomes)
-        if "held" in outcomes:
-            await asyncio.sleep(HELD_PAUSE_S)
+        self._is_held = self._is_held or "held" in outcomes
         if "fenced" in outcomes:
             log.error("fenced", backlog=len(chain))
             await asyncio.sleep(FENCED_PAUSE_S)

@@ -15,10 +15,14 @@ WAKE_EVERY_S: Final = 0.05
 
 
 class Handler(Protocol):
-    """Sees a batch of signals to its end."""
+    """Sees batches of signals to their end."""
+
+    async def begin(self, deliveries: Sequence[Delivery]) -> None:
+        """Apply what the signals change; some of them may be seen to beside the batches that follow."""
+        ...
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Apply what the signals change, all of them."""
+        """Apply what the signals change, all of them, and those that were left from batches before."""
         ...
 
 
@@ -61,7 +65,7 @@ class Intake:
 
 
 class Loop:
-    """Reads batches and sees each to its end before the next; the next is being read meanwhile."""
+    """Reads batches and sees to one after the other; the next is being read meanwhile."""
 
     def __init__(
         self,
@@ -92,7 +96,7 @@ class Loop:
                 reading = asyncio.create_task(self._source.read(self._size, self._block_ms))
                 if deliveries:
                     await self._room.pass_when_there_is_room()
-                    await self._batch.handle(deliveries)
+                    await self._batch.begin(deliveries)
                 deliveries = await reading
             await self._batch.handle(deliveries)
         finally:
