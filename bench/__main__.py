@@ -21,6 +21,7 @@ from bench.floor import FloorDriver
 from bench.overload import overload
 from bench.recover import recovered
 from bench.report import save, show
+from bench.scale import scaled
 from bench.stack import Stack
 
 
@@ -56,6 +57,8 @@ async def measured(data_dir: str) -> dict[str, Any]:
     figures |= await alone(Path(data_dir) / "edits")
     told("edits under load")
     figures |= await under_load(Path(data_dir) / "load", figures["w1.steps_per_s"])
+    told("scale-out")
+    figures |= await scaled(Path(data_dir) / "scale")
     told("recovery")
     figures |= await recovered(Path(data_dir) / "recover")
     return figures

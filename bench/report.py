@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
+_SCALE = re.compile(r"scale\.(?P<topology>[a-z_]+)_(?P<count>\d+)_(?P<figure>[a-z_]+)")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -68,8 +70,26 @@ def show(figures: dict[str, Any]) -> bool:
         must = f">= {demand.least:,g}" if demand.least is not None else f"<= {demand.most:,g}"
         verdict = "holds" if demand.holds(value) else "short"
         table.add_row(demand.text, _shown(value), must if demand.binds else f"({must})", verdict)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if any(name.startswith("scale.") for name in figures):
+        console.print(_scale(figures))
     return all(demand.holds(figures[demand.name]) for demand in measured if demand.binds)
+
+
+def _scale(figures: dict[str, Any]) -> Table:
+    """How it scales out: a row for each topology and number of coordinators. Nothing of it binds."""
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in figures.items():
+        if found := _SCALE.fullmatch(name):
+            rows.setdefault(f"{found['topology'].replace('_', ' ')}, {found['count']}", {})[found["figure"]] = value
+    table = Table(title="W1, 500 runs at once, by coordinators")
+    for column in ("Redis, coordinators", "steps/s", "stale answers", "cache hits"):
+        table.add_column(column, justify="left" if column.startswith("Redis") else "right")
+    for row, told in rows.items():
+        shares = (f"{told[share]:.2%}" for share in ("stale_share", "hit_share"))
+        table.add_row(row, _shown(told["steps_per_s"]), *shares)
+    return table
 
 
 def save(figures: dict[str, Any]) -> None:
