@@ -14,11 +14,12 @@ from redis.exceptions import RedisError
 
 from pointsman.adapters.postgres.connect import open_pool
 from pointsman.base.ids import RunId
+from tests.chaos.asking import Asking
 from tests.chaos.chaos_system import PAIRED, ChaosSystem
 from tests.chaos.checks import violations
 from tests.chaos.checks.rest import is_left_behind
 from tests.chaos.faults import carry_out_all
-from tests.chaos.gather import Dump, Sources, dump, forget_ledgers, gathered, kept_runs
+from tests.chaos.gather import Dump, Sources, dump, forget_ledgers, gathered, kept_runs, losses
 from tests.chaos.load import Amount, Load
 from tests.chaos.record import Kept, Run, Violation
 from tests.chaos.schedule import KINDS, SERVERS, KindName, schedule
@@ -29,6 +30,10 @@ OF_NO_RUN: Final = RunId("")
 PATIENCE_S: Final = 180.0
 """How long runs may take to end once nothing strikes any more."""
 LOOK_EVERY_S: Final = 2.0
+OPEN_LETTERS: Final = """
+SELECT count(*) FROM dead_letters AS l WHERE l.run_id = ANY($1) AND l.kind <> 'rejected' AND l.status = 'open'
+    AND NOT EXISTS (SELECT FROM events AS e WHERE e.run_id = l.run_id AND e.epoch > l.epoch AND e.seq <= l.seq)
+"""
 
 
 class Round(NamedTuple):
@@ -64,23 +69,26 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
     faults = schedule(plan.seed, plan.seconds, plan.faults_per_s, plan.among, plan.kinds)
     system.wrong.clear()
     async with _sources(system) as sources:
-        load = Load(sources.client, plan.seed, plan.amount)
-        watching = asyncio.create_task(_watch(system, sources, looks))
+        asking = Asking(sources.client, system.urls)
+        load = Load(asking, plan.seed, plan.amount)
+        known = await losses(sources.pool)
+        meanwhile = asyncio.gather(_watch(system, sources, looks), load.letters.look_after_all())
         async with asyncio.TaskGroup() as group:
             group.create_task(load.start_all())
             group.create_task(load.edit_for(plan.seconds))
             group.create_task(load.pause_for(plan.seconds))
+            group.create_task(load.fork_for(plan.seconds))
             group.create_task(carry_out_all(system, faults, done))
         last = await _settled(sources, load)
-        watching.cancel()
+        meanwhile.cancel()
         with suppress(asyncio.CancelledError):
-            await watching
-        runs = await gathered(sources, load, looks)
+            await meanwhile
+        runs = await gathered(sources, load, looks, [loss for loss in await losses(sources.pool) if loss not in known])
         found = violations(runs)
         found += [Violation("Redis is empty in the end", OF_NO_RUN, wrong) for wrong in is_left_behind(last)]
         found += [Violation("processes end when told to, and only then", OF_NO_RUN, wrong) for wrong in system.wrong]
         found += [
-            Violation("every answer of the API is one that it foresaw", OF_NO_RUN, wrong) for wrong in load.failed
+            Violation("every answer of the API is one that it foresaw", OF_NO_RUN, wrong) for wrong in asking.failed
         ]
         found += [Violation("the journal raises no alarm", OF_NO_RUN, wrong) for wrong in await _alarms(sources)]
         forget_ledgers(system.ledgers)
@@ -117,9 +125,10 @@ async def _settled(sources: Sources, load: Load) -> Dump:
 
     async def is_over() -> bool:
         open_runs = await sources.pool.fetchval(
-            "SELECT count(*) FROM runs WHERE run_id = ANY($1) AND ended_at IS NULL", load.accepted
+            "SELECT count(*) FROM runs WHERE run_id = ANY($1) AND ended_at IS NULL", load.asked
         )
-        return not open_runs and not list(is_left_behind(await dump(sources.redis)))
+        unread = await sources.pool.fetchval(OPEN_LETTERS, load.asked)
+        return not open_runs and not unread and not list(is_left_behind(await dump(sources.redis)))
 
     with suppress(AssertionError):
         await eventually(is_over, timeout=PATIENCE_S)

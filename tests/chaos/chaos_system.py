@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx
 import psutil
 
 from pointsman.embedded.postgres import EmbeddedPostgres
@@ -19,9 +20,10 @@ from tests.chaos.ledger import FOLDER
 from tests.chaos.proxy import HOST, Cut, Way, Ways
 from tests.integration.system import MODULES, System
 from tests.support.cluster import redis_servers
+from tests.support.processes import free_port
 from tests.support.waiting import eventually_sync
 
-PAIRED: Final = ("coordinator2", "supervisor2", "worker2")
+PAIRED: Final = ("coordinator2", "supervisor2", "worker2", "api2")
 """Beside the one of each role that every system has."""
 
 
@@ -36,6 +38,7 @@ class ChaosSystem(System):
         self.ledgers = folder / "ledgers"
         self.ledgers.mkdir(parents=True)
         self.processes = (*MODULES, *more)
+        self._ports = {name: free_port() for name in more if _is_api(name)}
         self._ways = Ways()
         self._known: dict[tuple[str, str], Way] = {}
         self.wrong: list[str] = []
@@ -57,7 +60,13 @@ class ChaosSystem(System):
         for name in self.processes:
             if not self.is_alive(name):
                 self.start(name)
-        eventually_sync(lambda: all(self.is_serving(name) for name in self.processes if name != "api"), timeout=60)
+        eventually_sync(lambda: all(self.is_serving(name) for name in self.processes if not _is_api(name)), timeout=60)
+        eventually_sync(lambda: all(httpx.get(f"{url}/readyz").status_code == 200 for url in self.urls), timeout=60)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where every API is."""
+        return self.url, *(f"http://{HOST}:{port}" for port in self._ports.values())
 
     def start(self, name: str, **settings: str) -> None:
         """Start a process, both servers behind ways of its own."""
@@ -67,6 +76,8 @@ class ChaosSystem(System):
             "LOG_LEVEL": "warning",
             FOLDER: str(self.ledgers),
         }
+        if name in self._ports:
+            own["PORT"] = str(self._ports[name])
         super().start(name, **{**own, **settings})
 
     def bring_back(self) -> None:
@@ -85,6 +96,14 @@ class ChaosSystem(System):
     def terminate(self, name: str) -> None:
         """Ask a process to finish what it has begun, and do not wait for it."""
         self.send(name, signal.SIGTERM)
+
+    def flush(self) -> None:
+        """Let Redis lose all it has, as an operator does who is in the wrong window."""
+        self.redis.flush()
+
+    def wipe(self) -> None:
+        """Remove what a Redis that is down has written."""
+        self.redis.wipe()
 
     def cut(self, name: str, server: str, how: Cut) -> None:
         """Cut a process off from a server."""
@@ -116,3 +135,7 @@ class ChaosSystem(System):
         parts = urlsplit(url)
         account = parts.netloc.rpartition("@")[0]
         return urlunsplit(parts._replace(netloc=f"{account}@{HOST}:{way.port}"))
+
+
+def _is_api(name: str) -> bool:
+    return name.startswith("api")

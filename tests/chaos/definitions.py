@@ -18,8 +18,11 @@ DELIVERIES: Final = 90
 """Faults cost attempts and workers; however many there were, they must not be what ends a run."""
 
 SPARE: Final = "spare"
+MENDED: Final = {"mended": True}
+"""The input with which what had failed for good succeeds."""
 LARGE: Final = 40_000
 """Characters, more than travel along."""
+_FIELDS: Final = ("loop", "join", "timeout_ms", "failure_policy")
 ECHOES: Final = 0.15
 """Share of the tasks whose result is reported a second time, late, and in another way."""
 
@@ -35,7 +38,7 @@ class Draft:
 
     def task(self, **config: Any) -> str:
         """A node for the worker of the harness; its id."""
-        fields: Document = {name: config.pop(name) for name in ("loop", "join", "timeout_ms") if name in config}
+        fields: Document = {name: config.pop(name) for name in _FIELDS if name in config}
         told = {"handler": "do", "ms": self.chance.randrange(self._longest_ms), **config}
         if self.chance.random() < ECHOES and "pads" not in told:
             told["again_ms"] = self.chance.randrange(1_500)
@@ -142,6 +145,12 @@ def handled(draft: Draft) -> Ends:
     return fails, meet
 
 
+def parked(draft: Draft) -> Ends:
+    """A task that fails for good until somebody redrives it with another input."""
+    only = draft.task(wants=MENDED, failure_policy="park")
+    return only, only
+
+
 PIECES: Final[tuple[Callable[[Draft], Ends], ...]] = (
     plain,
     retried,
@@ -153,11 +162,17 @@ PIECES: Final[tuple[Callable[[Draft], Ends], ...]] = (
     nested,
     handled,
     large,
+    parked,
 )
 
 
-def any_definition(chance: Random, *, least_nodes: int = 10, longest_ms: int = 100) -> Document:
-    """A definition of at least so many nodes; a branch of one node hangs near its end, for editors to take away."""
+def any_definition(
+    chance: Random, *, least_nodes: int = 10, longest_ms: int = 100, is_doomed: bool = False
+) -> Document:
+    """A definition of at least so many nodes; a branch of one node hangs near its end, for editors to take away.
+
+    One that is doomed fails in its middle, and completes only in a fork in which its dead letter is redriven.
+    """
     draft = Draft(chance, longest_ms)
     _, end = plain(draft)
     before = end
@@ -165,6 +180,10 @@ def any_definition(chance: Random, *, least_nodes: int = 10, longest_ms: int = 1
         begin, following = chance.choice(PIECES)(draft)
         draft.link(end, begin)
         before, end = end, following
+        if is_doomed and len(draft.nodes) * 2 >= least_nodes:
+            is_doomed = False
+            draft.link(end, draft.task(wants=MENDED))
+            before, end = end, draft.nodes[-1]["id"]
     draft.task()
     draft.nodes[-1]["id"] = SPARE
     draft.link(before, SPARE)

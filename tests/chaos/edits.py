@@ -25,6 +25,12 @@ class Edited:
         self.leaves[SPARE] = next(way["from"] for way in document["edges"] if way["to"] == SPARE)
         self.edges.remove(f"{self.leaves[SPARE]}->{SPARE}")
 
+    def copy(self) -> Edited:
+        """What is known of a fork of it."""
+        found = Edited.__new__(Edited)
+        found.nodes, found.edges, found.leaves = list(self.nodes), list(self.edges), dict(self.leaves)
+        return found
+
 
 class Planned:
     """An edit that may be sent, and what is known about the run once it has been taken."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final, assert_never
 
 from tests.chaos.chaos_system import ChaosSystem
-from tests.chaos.schedule import BEYOND, SERVERS, Fault
+from tests.chaos.schedule import BEYOND, SERVERS, Fault, stand_in
 from tests.support.waiting import eventually, let_pass
 
 STOPS_WITHIN_S: Final = 30
@@ -31,11 +31,12 @@ async def carry_out_all(system: ChaosSystem, faults: Sequence[Fault], done: Coun
 
 async def _at_its_time(system: ChaosSystem, fault: Fault, held: set[str], done: Counter[str]) -> None:
     await let_pass(fault.at_s)
-    if fault.target in held:
+    place = stand_in(fault.target)
+    if place in held:
         return
-    held.add(fault.target)
+    held.add(place)
     await carry_out(system, fault)
-    held.remove(fault.target)
+    held.remove(place)
     done[fault.name] += 1
 
 
@@ -53,6 +54,13 @@ async def carry_out(system: ChaosSystem, fault: Fault) -> None:
             system.cut(name, server, fault.kind)
             await let_pass(fault.lasts_s)
             system.mend(name, server)
+        case "flush":
+            await asyncio.to_thread(system.flush)
+        case "wipe":
+            await asyncio.to_thread(system.redis.kill)
+            system.wipe()
+            await let_pass(fault.lasts_s)
+            await asyncio.to_thread(system.redis.start)
         case _:
             assert_never(fault.kind)
 

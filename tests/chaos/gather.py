@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,7 @@ from pointsman.protocol.transition import decode_event
 from pointsman.step import Program
 from tests.chaos.ledger import read_ledgers
 from tests.chaos.load import Load
-from tests.chaos.record import Event, Kept, Line, Run
+from tests.chaos.record import Event, Kept, Line, Loss, Run
 
 OF_A_RUN: Final = frozenset({"run", "counter", "ir", "tokens", "context", "frames", "joins", "history"})
 
@@ -91,9 +92,25 @@ def kept_runs(found: Dump) -> dict[RunId, Kept]:
     }
 
 
-async def gathered(sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept]]) -> list[Run]:
-    """Everything about every run of a load."""
-    events = {run: await _events(sources.pool, run) for run in load.asked}
+async def losses(pool: Any) -> list[Loss]:
+    """Each time that Redis was found to have lost all it had."""
+    rows = await pool.fetch("SELECT epoch, began_at FROM openings WHERE reason = 'state_lost'")
+    return [Loss(*row) for row in rows]
+
+
+async def gathered(
+    sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept]], lost: Sequence[Loss] = ()
+) -> list[Run]:
+    """Everything about every run of a load.
+
+    Args:
+        sources: Where.
+        load: Which.
+        kept: What Redis held now and then.
+        lost: When it was found to have lost all of it.
+    """
+    rows = {run: await PostgresJournal(sources.pool).events(run, 0, 100_000) for run in load.asked}
+    events = {run: [(decode_event(row.body), row.tip) for row in found] for run, found in rows.items()}
     programs = await _programs(sources.pool, events.values())
     definitions = await _definitions(sources.pool, events.values())
     ledger: dict[RunId, list[Line]] = defaultdict(list)
@@ -101,7 +118,8 @@ async def gathered(sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept
         ledger[line.run].append(line)
     left = kept_runs(await dump(sources.redis))
     held = list(kept)
-    return [
+    created = await _created(sources.pool, load.asked)
+    runs = [
         Run(
             run,
             events[run],
@@ -113,20 +131,34 @@ async def gathered(sources: Sources, load: Load, kept: Iterable[dict[RunId, Kept
             tuple(left[run].keys) if run in left else (),
             programs,
             definitions,
+            run in load.doomed,
+            [redriven for redriven in load.letters.redriven if redriven.run == run],
+            losses=tuple(
+                loss.epoch
+                for loss in lost
+                if rows[run] and created[run] <= loss.at and loss.epoch <= rows[run][-1].epoch
+            ),
         )
         for run in load.asked
     ]
+    by_id = {run.id: run for run in runs}
+    return [replace(run, origin=by_id.get(_origin(run))) for run in runs]
+
+
+def _origin(run: Run) -> RunId:
+    started = run.events[0][0].started if run.events else None
+    return started.forked.run_id if started is not None and started.forked is not None else RunId("")
+
+
+async def _created(pool: Any, runs: list[RunId]) -> dict[RunId, int]:
+    rows = await pool.fetch("SELECT run_id, created_at FROM runs WHERE run_id = ANY($1)", runs)
+    return {row["run_id"]: row["created_at"] for row in rows}
 
 
 def forget_ledgers(folder: Path) -> None:
     """Empty the ledgers, whose writers go on adding to them."""
     for path in folder.glob("*.jsonl"):
         os.truncate(path, 0)
-
-
-async def _events(pool: Any, run: RunId) -> list[Event]:
-    events = await PostgresJournal(pool).events(run, 0, 100_000)
-    return [(decode_event(event.body), event.tip) for event in events]
 
 
 async def _programs(pool: Any, runs: Iterable[list[Event]]) -> dict[Digest, Program]:

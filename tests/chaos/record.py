@@ -57,6 +57,28 @@ class Edit(msgspec.Struct, frozen=True):
         return 400 <= self.status < 500
 
 
+class Redriven(msgspec.Struct, frozen=True):
+    """A dead letter that was redriven, as a 200 told it."""
+
+    run: RunId
+    letter: str
+    """Its id, which is also the reason that was given."""
+    attempt: int | None = None
+    """The one that its task had next, where its run was open."""
+    seq: int | None = None
+    became: RunId | None = None
+    """The run in which it was redriven, where its own was final."""
+
+
+class Loss(NamedTuple):
+    """Redis was found to have lost all it had."""
+
+    epoch: int
+    """In which it was opened again, or was to be."""
+    at: int
+    """When that began, in milliseconds."""
+
+
 class Kept(NamedTuple):
     """What Redis held of a run at one instant."""
 
@@ -98,6 +120,17 @@ class Run:
     """Its keys in Redis in the end."""
     programs: Mapping[Digest, Program] = field(default_factory=dict)
     definitions: Mapping[Digest, bytes] = field(default_factory=dict)
+    is_doomed: bool = False
+    """Whether it fails, and is to go on in a fork."""
+    redriven: list[Redriven] = field(default_factory=list)
+    origin: Run | None = None
+    """The run that it was forked from."""
+    losses: tuple[int, ...] = ()
+    """Epochs that began with Redis having lost all it had while the run was open.
+
+    What of the run the journal had not seen by then is gone. Each costs an attempt of a token at most: one that was
+    executed, and of which no event tells.
+    """
 
     @cached_property
     def moments(self) -> list[Moment]:

@@ -17,14 +17,14 @@ EDITS_EVERY: Final = 3
 
 def short_edits(seed: int) -> Round:
     """Editors at work while both coordinators are killed again and again."""
-    amount = Amount(runs=60, starts_per_s=60, edits_per_s=50, longest_ms=900)
+    amount = Amount(runs=60, starts_per_s=60, edits_per_s=50, longest_ms=700)
     return Round("short edits", seed, 6, amount, 1.0, COORDINATORS, KILLS, again=SHORT)
 
 
 def short_everything(seed: int) -> Round:
     """Every fault, and a few editors."""
-    amount = Amount(runs=60, starts_per_s=8, edits_per_s=8, pauses_per_s=3, longest_ms=200)
-    return Round("short everything", seed, 10, amount, 2.5, again=SHORT)
+    amount = Amount(runs=45, starts_per_s=8, edits_per_s=8, pauses_per_s=3, forks_per_s=1, longest_ms=150)
+    return Round("short everything", seed, 7, amount, 3, again=SHORT)
 
 
 def long_round(seed: int) -> Round:
@@ -33,5 +33,5 @@ def long_round(seed: int) -> Round:
     if seed % EDITS_EVERY == 0:
         amount = Amount(runs=500, starts_per_s=100, edits_per_s=50, longest_ms=5_000)
         return Round("edits", seed, 30, amount, 0.5, COORDINATORS, KILLS, again=again)
-    amount = Amount(runs=200, starts_per_s=8, edits_per_s=10, pauses_per_s=3, longest_ms=400)
+    amount = Amount(runs=200, starts_per_s=8, edits_per_s=10, pauses_per_s=3, forks_per_s=1.5, longest_ms=400)
     return Round("everything", seed, 30, amount, 2.5, again=again)

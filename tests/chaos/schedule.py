@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from random import Random
 from typing import Final, Literal, NamedTuple
 
-KindName = Literal["kill", "freeze", "restart", "refuse", "stall", "reset"]
+KindName = Literal["kill", "freeze", "restart", "refuse", "stall", "reset", "flush", "wipe"]
 SERVERS: Final = ("redis", "postgres")
 BEYOND: Final = ">"
 """Stands between a process and the server it is cut off from: `worker2>redis`."""
@@ -15,7 +15,7 @@ BEYOND: Final = ">"
 class Kind(NamedTuple):
     """A sort of fault: what it may strike, and how long it lasts, in seconds."""
 
-    strikes: Literal["anything", "ways"]
+    strikes: Literal["anything", "ways", "redis"]
     least: float
     most: float
 
@@ -30,6 +30,10 @@ KINDS: Final[Mapping[KindName, Kind]] = {
     "refuse": Kind("ways", 0.2, 2.5),
     "stall": Kind("ways", 0.2, 2.5),
     "reset": Kind("ways", 0.0, 0.0),
+    # FLUSHALL.
+    "flush": Kind("redis", 0.0, 0.0),
+    # SIGKILL, and the volume is gone when it is started again.
+    "wipe": Kind("redis", 0.0, 1.5),
 }
 
 
@@ -57,10 +61,10 @@ def schedule(seed: int, seconds: float, per_s: float, among: Sequence[str], kind
         kind = chance.choice(sorted(kinds))
         target = chance.choice(targets(kind, among))
         lasts_s = round(chance.uniform(KINDS[kind].least, KINDS[kind].most), 3)
-        if at_s < held.get(target, 0):
+        if at_s < held.get(stand_in(target), 0):
             continue
         # A second more than it lasts: what was struck shall be at work again before it is struck anew.
-        held[target] = at_s + lasts_s + 1
+        held[stand_in(target)] = at_s + lasts_s + 1
         found.append(Fault(round(at_s, 3), kind, target, lasts_s))
     return found
 
@@ -73,6 +77,13 @@ def targets(kind: KindName, among: Sequence[str]) -> list[str]:
         case "ways":
             processes = [name for name in among if name not in SERVERS]
             return [f"{name}{BEYOND}{server}" for name in processes for server in SERVERS if _has(name, server)]
+        case "redis":
+            return ["redis"] if "redis" in among else []
+
+
+def stand_in(target: str) -> str:
+    """What is struck by one fault at a time: of two APIs, one is there to be asked."""
+    return "api" if target in ("api", "api2") else target
 
 
 def _has(process: str, server: str) -> bool:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec.structs import replace as changed
 
 from pointsman.base.ids import Digest, Millis, Tip, TokenId
 from pointsman.compile import compile_source
-from pointsman.protocol.output import BLOB_SCHEME
+from pointsman.protocol.output import BLOB_SCHEME, inline
+from pointsman.protocol.signal import Redrive
 from pointsman.protocol.transition import Patch, Transition, decode_event, seal
 from pointsman.step import advance
 from tests.chaos.checks.redis_state import keys_of
-from tests.chaos.record import Edit, Event, Kept, Line, Run
+from tests.chaos.record import Edit, Event, Kept, Line, Redriven, Run
 from tests.integration.definitions import by_hand, control, definition, edge
 from tests.support.driven import RUN, cel, token
-from tests.support.driven import Run as Driven
+from tests.support.edited import EditedRun
+from tests.support.forked import forked
 
 PLAN: Final = Digest("p" * 64)
 LOOP: Final = {"condition": "output.pass < 2", "max_iterations": 5, "loop_back_to": "draft"}
 OLD, NEW = Digest("d" * 64), Digest("e" * 64)
 OPERATION: Final = {"op": "add", "path": "/metadata", "value": {"owner": "ann"}}
 DEFINITIONS: Final = {OLD: b'{"nodes":[]}', NEW: b'{"nodes":[],"metadata":{"owner":"ann"}}'}
+LETTER: Final = "dl_1"
 LOOK_AT: Final = 8
 """The event after which Redis was looked at: a pass is open, a task out, a timer armed, a join has fired."""
 
@@ -33,7 +36,13 @@ LOOK_AT: Final = 8
 class History:
     """A run that goes by the rules, told by everybody."""
 
-    def __init__(self) -> None:
+    def __init__(self, driven: EditedRun) -> None:
+        self.driven = driven
+        self.ledger: list[Line] = []
+
+    @classmethod
+    def begun(cls) -> Self:
+        """A run that has some of everything."""
         document = definition(
             by_hand("a", "chaos", retry={"max_attempts": 3, "backoff_ms": 10}),
             control("split", "parallel"),
@@ -42,14 +51,13 @@ class History:
             by_hand("both", "chaos"),
             by_hand("draft", "chaos", timeout_ms=5_000),
             by_hand("review", "chaos", loop=LOOP),
-            by_hand("end", "chaos"),
+            by_hand("end", "chaos", failure_policy="park"),
             by_hand("never", "chaos"),
             "a->split->left->both->draft->review->end",
             "split->right->both",
             edge("both->never", when="false"),
         )
-        self.driven = Driven(compile_source(document, cel(), name="test")[1].plan)
-        self.ledger: list[Line] = []
+        return cls(EditedRun(compile_source(document, cel(), name="test")[1].plan))
 
     def line(self, what: Any, name: str, data: Any) -> None:
         """One line of the worker's ledger."""
@@ -75,6 +83,15 @@ class History:
         self.line("failed", name, "boom")
         self.driven.fail(name)
 
+    def redrive(self, name: str, payload: Any) -> None:
+        """Somebody redrives a parked task with another input."""
+        attempt = self.driven.snapshot.tokens[token(name)].attempt
+        self.driven.take(Redrive(RUN, token(name), attempt, inline(payload), reason=LETTER))
+
+    def told(self) -> list[Event]:
+        """Its journal."""
+        return [(decode_event(event), tip) for event, tip in self.driven.events]
+
     def patch(self) -> None:
         """An edit that leaves the graph as it is."""
         run = self.driven.snapshot
@@ -85,9 +102,8 @@ class History:
 
 
 @cache
-def sound() -> Run:
-    """The history as the harness would have gathered it."""
-    story = History()
+def _whole() -> History:
+    story = History.begun()
     story.fail("a")
     story.driven.fire("retry::a")
     story.do("a", n=1)
@@ -99,18 +115,42 @@ def sound() -> Run:
     story.do("review[1]:review", **{"pass": 1})
     story.do("review[2]:draft", n=6)
     story.do("review[2]:review", **{"pass": 2})
+    story.fail("end")
+    story.redrive("end", {"mended": True})
     story.do("end", n=7)
-    events = [(decode_event(event), tip) for event, tip in story.driven.events]
+    return story
+
+
+@cache
+def sound() -> Run:
+    """The history as the harness would have gathered it."""
+    story = _whole()
     run = Run(
         RUN,
-        events,
+        story.told(),
         ledger=story.ledger,
         edits=[Edit("e1", RUN, 200, 10**9, 2, ("never",)), Edit("e2", RUN, 409, 10**9)],
         shown={"status": "COMPLETED", "revision": 2, "output": {"end": {"n": 7}}},
         programs={PLAN: story.driven.program},
         definitions=DEFINITIONS,
+        redriven=[Redriven(RUN, LETTER, 2, len(story.driven.events) - 1)],
     )
     return replace(run, kept=[looked_at(run)])
+
+
+@cache
+def sound_fork() -> Run:
+    """A fork of it, which does its last node anew, as the harness would have gathered it."""
+    story = History(forked(_whole().driven, anew=(token("end"),)))
+    story.do("end", n=8)
+    return Run(
+        RUN,
+        story.told(),
+        ledger=story.ledger,
+        shown={"status": "COMPLETED", "revision": 1, "output": {"end": {"n": 8}}},
+        programs={PLAN: story.driven.program},
+        origin=sound(),
+    )
 
 
 def looked_at(run: Run) -> Kept:

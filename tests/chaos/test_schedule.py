@@ -38,9 +38,20 @@ def test_every_kind_of_fault_strikes_everything_it_can() -> None:
     cuts = {f"{kind} {name}>postgres" for kind in ("refuse", "stall", "reset") for name in ways}
     cuts |= {f"{kind} {name}>redis" for kind in ("refuse", "stall", "reset") for name in processes}
     # Then nothing was spared
-    assert struck.keys() == everything | cuts
+    assert struck.keys() == everything | cuts | {"flush redis", "wipe redis"}
     assert {name.partition(" ")[0] for name in struck} == set(KINDS)
 
 
+def test_of_two_apis_one_is_left_in_peace() -> None:
+    # Given the faults of many rounds
+    for seed in range(100):
+        free = 0.0
+        for fault in faults_of(long_round(seed)):
+            if fault.target in ("api", "api2"):
+                # Then neither is struck while the other is
+                assert fault.at_s >= free
+                free = fault.at_s + fault.lasts_s
+
+
 def test_the_short_form_knows_every_kind_too() -> None:
-    assert {fault.kind for fault in faults_of(short_everything(2))} == set(KINDS)
+    assert {fault.kind for fault in faults_of(short_everything(15))} == set(KINDS)

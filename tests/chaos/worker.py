@@ -38,7 +38,7 @@ async def do(task: Task) -> Any:
     if attempt < config.get("fails_until", 1):
         ledger().write("failed", task, "busy")
         raise Retryable("not this time", type="busy")
-    if config.get("refuses"):
+    if config.get("refuses") or config.get("wants", task.payload) != task.payload:
         ledger().write("failed", task, "impossible")
         raise NonRetryable("it cannot be done", type="impossible")
     output: dict[str, Any] = {"node": task.node_id, "attempt": attempt, "by": os.getpid(), **config.get("gives", {})}

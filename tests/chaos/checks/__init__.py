@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from tests.chaos.checks import ending, execution, journal, redis_state, revisions
+from tests.chaos.checks import ending, execution, journal, letters, redis_state, revisions
 from tests.chaos.record import Run, Violation
 
 Check = Callable[[Run], Iterable[str | tuple[str, int]]]
@@ -26,6 +26,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "an edit does what was asked": revisions.do_what_was_asked,
     "an answered edit is kept, a refused one changes nothing": revisions.are_as_answered,
     "nothing removed is executed": revisions.removed_is_not_executed,
+    "a dead letter is redriven once": letters.are_redriven_once,
     "Redis holds what the journal folds to": redis_state.is_the_fold,
 }
 

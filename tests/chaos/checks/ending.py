@@ -10,11 +10,16 @@ from tests.chaos.record import Run
 
 
 def ends(run: Run) -> Iterator[str]:
-    """Whatever was accepted has completed: the definitions of the harness leave no other end."""
-    if not run.is_accepted:
-        return
+    """Whatever was accepted has completed: the definitions of the harness leave no other end.
+
+    Those that are doomed may fail, and have then been redriven in another run, which was accepted by that.
+    """
     if run.final is None:
-        yield "it was accepted, and the journal has no event of it"
+        if run.is_accepted:
+            yield "it was accepted, and the journal has no event of it"
+    elif run.is_doomed and run.final.head.status == "FAILED":
+        if not any(redriven.became is not None for redriven in run.redriven):
+            yield "it has failed, and its dead letter was not redriven"
     elif run.final.head.status != "COMPLETED":
         head, tokens = run.final.head, run.final.tokens
         waiting = ", ".join(f"{token} is {state.state}" for token, state in tokens.items())

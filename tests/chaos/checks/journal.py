@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from pointsman.base.ids import parent_frame, split_token, token_id
+from pointsman.edit.cut import remains
+from pointsman.edit.fork import fork
 from pointsman.protocol.signal import Completed, Signal
+from pointsman.protocol.state import Fork, RunHead
 from pointsman.protocol.transition import Transition, seal
 from pointsman.step import OutputsNeeded, start, step
+from pointsman.step.recover import CAUSE, recover
 from tests.chaos.record import Moment, Run
 
 
@@ -33,7 +37,7 @@ def is_explained(run: Run) -> Iterator[tuple[str, int]]:
         if change.patch is not None:
             continue
         try:
-            stepped = _stepped(moment)
+            stepped = _stepped(moment, run.origin)
         except OutputsNeeded:
             continue
         if stepped is None:
@@ -45,14 +49,27 @@ def is_explained(run: Run) -> Iterator[tuple[str, int]]:
             yield f"from the state before it, step makes {made[:600]}", change.seq
 
 
-def _stepped(moment: Moment) -> Transition | None:
-    """What `step` makes of the signal; None where there is none, which only a start and a patch may lack."""
+def _stepped(moment: Moment, origin: Run | None) -> Transition | None:
+    """What `step` makes of the signal; None where there is none; a start, a recovery and a patch need none."""
     change, before = moment.change, moment.before
     if before is None:
-        return start(moment.program, change.started, change.at) if change.started is not None else None
+        if change.started is None or change.started.forked is None:
+            return start(moment.program, change.started, change.at) if change.started is not None else None
+        return _forked(moment, change.started, change.started.forked, origin) if origin is not None else None
     if change.signal is None:
-        return None
+        return recover(moment.program, before, change.at) if change.cause == CAUSE else None
     return step(moment.program, before, _as_it_came(change, change.signal), change.at)
+
+
+def _forked(moment: Moment, head: RunHead, told: Fork, origin: Run) -> Transition | None:
+    """How a fork begins, by the journal of the run that it comes from."""
+    if len(origin.moments) < told.seq:
+        return None
+    last = origin.moments[told.seq - 1]
+    events = [earlier.change for earlier in origin.moments[: told.seq]]
+    kept = remains(told.run_id, last.program.plan, events, told.anew)
+    before = None if last.program.plan == moment.program.plan else last.program
+    return fork(moment.program, head, kept, moment.change.at, {}, before)
 
 
 def _as_it_came(change: Transition, signal: Signal) -> Signal:

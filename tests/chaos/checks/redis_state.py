@@ -11,7 +11,7 @@ from pointsman.adapters.redis.codec import head_fields, timer_member
 from pointsman.adapters.redis.packing import Argument
 from pointsman.base.ids import TimerId
 from pointsman.protocol.state import Snapshot, Timer
-from pointsman.step.kept import passes_of, record_of, replaced_by
+from pointsman.step.kept import lines_of_fork, passes_of, record_of, replaced_by
 from tests.chaos.record import Kept, Moment, Run
 
 _json = msgspec.json.Encoder().encode
@@ -22,6 +22,8 @@ def is_the_fold(run: Run) -> Found:
     """Every key of the run, its timers and its tasks."""
     for kept in run.kept:
         seq = int(kept.keys["run"][b"seq"])
+        if _was_lost(run, kept, seq):
+            continue
         if len(run.moments) < seq:
             yield f"Redis is at event {seq}, the journal ends with {len(run.moments)}"
             continue
@@ -61,6 +63,12 @@ def _differences(moments: list[Moment], kept: Kept) -> Iterator[str]:
     for member in timers.keys() - kept.timers.keys() - kept.fired:
         yield f"the timer {member!r} is neither on the clock nor a signal"
     yield from _of_tasks(run, kept)
+
+
+def _was_lost(run: Run, kept: Kept, seq: int) -> bool:
+    """Whether the events up to there, or the last of them, were lost with Redis: the journal has others."""
+    is_older = any(epoch > int(kept.keys["run"][b"epoch"]) for epoch in run.losses)
+    return is_older and (len(run.moments) < seq or run.moments[seq - 1].tip != kept.keys["run"][b"tip"].decode())
 
 
 def _of_tasks(run: Snapshot, kept: Kept) -> Iterator[str]:
@@ -114,6 +122,7 @@ def _history(moments: list[Moment]) -> dict[bytes, bytes]:
             found.pop(gone.encode(), None)
         for token, line in passes_of(moment.change):
             found[token.encode()] = line
+        found.update((name.encode(), line) for name, line in lines_of_fork(moment.change))
         record = record_of(moment.change)
         if record is not None:
             name, line = record[0].encode(), record[1]
