@@ -80,9 +80,9 @@ def with_dev_servers(settings: Settings) -> Settings:
     facts = read_facts(settings.data_dir)
     if settings.model_fields_set & {"redis_url", "redis_host", "redis_port", "database_url"} or facts is None:
         return settings
-    return settings.model_copy(
-        update={"redis_url": SecretStr(facts.redis_url), "database_url": SecretStr(facts.postgres_dsn)}
-    )
+    partitions = settings.partitions if "partitions" in settings.model_fields_set else facts.partitions
+    servers = {"redis_url": SecretStr(facts.redis_url), "database_url": SecretStr(facts.postgres_dsn)}
+    return settings.model_copy(update={**servers, "partitions": partitions})
 
 
 async def _checked(name: str, check: Check, settings: Settings) -> Finding:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pointsman.adapters.redis.address import read_addresses
+
 FILE: Final = "dev.json"
 
 
@@ -20,6 +22,8 @@ class DevFacts(msgspec.Struct, frozen=True):
     postgres_dsn: str
     pids: dict[str, int]
     """Every process by name: `dev` itself, `redis`, `postgres`, `api`, …"""
+    partitions: int = 1
+    """How many every process was told that there are."""
 
     @property
     def is_current(self) -> bool:
@@ -28,8 +32,8 @@ class DevFacts(msgspec.Struct, frozen=True):
 
     @property
     def redis_port(self) -> int:
-        """The port that Redis listened on."""
-        return urlsplit(self.redis_url).port or 0
+        """The port that Redis listened on, or the first of its nodes."""
+        return read_addresses(self.redis_url)[0].port
 
     @property
     def postgres_port(self) -> int:

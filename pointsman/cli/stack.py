@@ -51,7 +51,8 @@ class Stack:
         """Where everything can be reached by now."""
         pids = {"dev": os.getpid()} | self._servers.pids
         pids |= {child.name: child.pid for child in self._children if child.pid is not None}
-        return DevFacts(self._api_url, self._servers.redis_url, self._servers.postgres_dsn, pids)
+        redis, postgres = self._servers.redis_url, self._servers.postgres_dsn
+        return DevFacts(self._api_url, redis, postgres, pids, self._settings.partitions)
 
     async def start(self) -> None:
         """Start everything, and return when the API is ready.
@@ -126,7 +127,8 @@ class Stack:
         async with httpx.AsyncClient(base_url=self._api_url, trust_env=False) as client:
             while True:
                 try:
-                    if (await client.get("/readyz")).is_success:
+                    # Not before every partition is open: a run may live in any of them.
+                    if not (await client.get("/readyz")).json()["reasons"]:
                         return
                 except httpx.TransportError:
                     pass

@@ -78,11 +78,12 @@ def test_runs_go_on_after_processes_were_killed(dev: Dev, cli: Call) -> None:
     assert (said.code, said.json["status"], said.json["output"]) == (0, "COMPLETED", {"double": 42})
 
 
-def test_data_ports_and_runs_outlive_a_restart() -> None:
+def test_data_ports_and_runs_outlive_a_restart_of_all_partitions() -> None:
+    divided = {"POINTSMAN_PARTITIONS": "16"}
     with TemporaryDirectory(prefix="pointsman-test-") as directory:
         data = Path(directory) / "data"
         # Given a run that waits on a type nobody serves, and dev killed so that it can do nothing more
-        first = Dev(data).ready()
+        first = Dev(data, **divided).ready()
         facts = first.facts
         waiting = json.dumps({"name": "patient", "nodes": [{"id": "a", "type": "nobody"}]})
         run = run_id_of(call("run", "-", "--json", "--api-url", facts.api_url, stdin=waiting))
@@ -92,12 +93,18 @@ def test_data_ports_and_runs_outlive_a_restart() -> None:
         # Then nothing of it is left running
         assert_all_ended(facts)
         # When dev is started again
-        second = Dev(data).ready()
+        second = Dev(data, **divided).ready()
         try:
             # Then the run is there, on servers at the same addresses
             assert _status(second.facts, run) == "RUNNING"
             assert second.facts.redis_url == facts.redis_url
             assert second.facts.postgres_dsn == facts.postgres_dsn
+            # And whoever reads where they are knows how many partitions there are
+            healthy = call("doctor", "--json", POINTSMAN_DATA_DIR=str(data))
+            assert healthy.json["checks"][4] == {"check": "partitions", "status": "ok", "detail": "16, open"}
+            # And runs go their way
+            said = call("run", "-", "--input", '{"n": 21}', "--wait", "--json", stdin=TRANSFORM, **_at(second.facts))
+            assert (said.json["status"], said.json["output"]) == ("COMPLETED", {"double": 42})
         finally:
             assert second.stop() == 0
         assert_all_ended(second.facts)
@@ -120,6 +127,10 @@ def test_dev_that_cannot_start_says_what_failed(tmp_path: Path) -> None:
 
 def _is_ready(facts: DevFacts) -> bool:
     return httpx.get(f"{facts.api_url}/readyz").status_code == 200
+
+
+def _at(facts: DevFacts) -> dict[str, str]:
+    return {"POINTSMAN_API_URL": facts.api_url}
 
 
 def _status(facts: DevFacts, run: str) -> str:
