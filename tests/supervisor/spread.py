@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import open_pool
+from pointsman.adapters.postgres.recovery import PostgresOpenRuns
 from pointsman.adapters.redis.event_source import RedisEventSource
 from pointsman.adapters.redis.partitions import Partitions
+from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.routed import open_store
+from pointsman.base.crashpoints import Crasher
 from pointsman.base.ids import RunId
 from pointsman.execute import Executor, Programs
+from pointsman.execute.recovery import Recovery
+from pointsman.health import Health
 from pointsman.ports.journal import JournalEvent
+from supervisor.fence import Progress
 from tests.supervisor.depot import Depot
 
 if TYPE_CHECKING:
@@ -31,6 +37,19 @@ class Spread(Depot):
         self.store = open_store(partitions)
         self.programs = Programs(self.store)
         self.executor = Executor(self.store, self.programs, open_blobs("memory://"), 32_768)
+
+    def recovery(self, number: int = 0) -> Recovery:
+        """What opens the fence of one partition."""
+        partition, count = self.partitions.all[number], len(self.partitions.all)
+        record, recovering = PostgresOpenRuns(self.pool, number, count), self.metrics.recovering.set
+        told = Progress(Health(), self.metrics, recovering, number, count)
+        parts = (RedisRecovery(partition), record, self.documents, open_blobs("memory://"), Crasher())
+        return Recovery(*parts, inline_limit=32_768, told=told)
+
+    async def open(self) -> None:
+        """Open every partition, as a supervisor does."""
+        for partition in self.partitions.all:
+            await self.recovery(partition.number).open(_nothing, _nothing)
 
     async def streamed(self) -> list[JournalEvent]:
         """The events that stand on the streams, partition by partition."""
@@ -80,6 +99,10 @@ class Spread(Depot):
         ask: Any = self.partitions.public.ask
         names = [name for name in await ask("KEYS", "*") if name.startswith(b"{%d}" % number)]
         await ask("DEL", *names)
+
+
+async def _nothing() -> None:
+    """Nothing stands on the streams, and nobody else opens them."""
 
 
 @asynccontextmanager

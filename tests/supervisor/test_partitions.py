@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
 import redis
+from prometheus_client import Gauge
 
-from pointsman.base.ids import RunId, partition_of
+from pointsman.base.errors import ServerUnavailable
+from pointsman.base.ids import Millis, RunId, partition_of
+from pointsman.protocol.outcome import StartOutcome
+from pointsman.protocol.state import RunHead
+from supervisor.reconcile import Reconcile, Starter
+from supervisor.worst import Worst
 from tests.supervisor.spread import PARTITIONS, Spread, spread_over
 from tests.support.processes import ended, free_port, started
 from tests.support.waiting import eventually
@@ -105,11 +113,11 @@ async def test_all_partitions_lost_at_once_come_back_each_with_its_own_runs(
         await eventually(lambda: all_completed(spread, runs))
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1)])
 async def test_the_number_of_partitions_changes_only_while_redis_is_empty(
-    settings: dict[str, str], database: str, empty_redis: str, before: int, after: int
+    settings: dict[str, str], database: str, empty_redis: str
 ) -> None:
-    # Given runs in so many partitions, all they did in the journal
+    # Given runs in one partition, all they did in the journal
+    before, after = 1, 4
     told = {number: {**settings, "POINTSMAN_PARTITIONS": str(number)} for number in (before, after)}
     async with spread_over(before, database, empty_redis) as spread:
         async with started("supervisor", **told[before]):
@@ -200,3 +208,87 @@ async def test_two_supervisors_share_the_partitions_and_hand_them_over(
             assert await second.wait() == 0
     assert await writers(spread) == []
     assert await spread.openings() == {number: [("first_opening", 0)] for number in range(PARTITIONS)}
+
+
+async def test_partitions_with_runs_of_a_newer_release_are_left_to_a_supervisor_that_knows_them(
+    spread: Spread, settings: dict[str, str]
+) -> None:
+    # Given a supervisor of an earlier release that has all partitions, and runs in them that it does not understand
+    port = str(free_port())
+    older = {**settings, "POINTSMAN_SUPERVISOR_METRICS_PORT": port}
+    async with started("tests.integration.older", "supervisor", "protocol", **older):
+        await eventually(spread.is_open)
+        runs = [await spread.run_through(f"run_{number}") for number in range(6)]
+        # Then it gives all of them up, those it could serve as well
+        await eventually(lambda: has_none(port))
+        assert await spread.journal.positions(runs) == {}
+        # And one of this release, beside it, writes all of it
+        async with started("supervisor", **settings):
+            await eventually(lambda: all_completed(spread, runs))
+
+
+async def has_none(port: str) -> bool:
+    return await held(port) == 0
+
+
+async def test_what_was_accepted_is_started_where_the_partition_is_open(spread: Spread) -> None:
+    # Given accepted runs in many partitions, of which one is closed
+    await spread.open()
+    long_ago = Millis(await spread.store.now() - 60_000)
+    runs = [(await spread.accept(f"run_{number:02}", created_at=long_ago)).run_id for number in range(40)]
+    closed = spread.partitions.of(runs[0])
+    await closed.connection.ask("DEL", closed.keys.epoch)
+    reconcile = reconciling(spread, spread.executor)
+    # When they are started, then only those wait for which there is no way
+    await reconcile.start_what_was_accepted()
+    waiting = [run for run in runs if spread.partitions.of(run) is closed]
+    assert set(await spread.store.load(runs)) == set(runs) - set(waiting)
+    # And go once it is open
+    await spread.recovery(closed.number).open(nothing, nothing)
+    await reconcile.start_what_was_accepted()
+    assert set(await spread.store.load(runs)) == set(runs)
+
+
+async def test_a_server_that_is_lost_keeps_only_the_runs_of_its_own_partitions(spread: Spread) -> None:
+    # Given accepted runs in many partitions, and no way to one of those
+    await spread.open()
+    long_ago = Millis(await spread.store.now() - 60_000)
+    runs = [(await spread.accept(f"run_{number:02}", created_at=long_ago)).run_id for number in range(40)]
+    away = set(spread.partitions.split(runs)[partition_of(runs[0], PARTITIONS)])
+
+    class Cut(NamedTuple):
+        """Starts runs, but those that it cannot reach."""
+
+        unreachable: set[RunId]
+
+        async def start(self, head: RunHead, plan: bytes, since: Millis | None = None) -> StartOutcome:
+            if head.run_id in self.unreachable:
+                raise ServerUnavailable("SRV001", "there is nobody")
+            return await spread.executor.start(head, plan, since)
+
+    # When they are started, then all others run
+    await reconciling(spread, Cut(away)).start_what_was_accepted()
+    assert set(await spread.store.load(runs)) == set(runs) - away
+    # And where none can be reached that is said
+    with pytest.raises(ServerUnavailable, match="SRV001"):
+        await reconciling(spread, Cut(set(runs)), partitions=1).start_what_was_accepted()
+
+
+def reconciling(spread: Spread, starter: Starter, partitions: int = PARTITIONS) -> Reconcile:
+    """The duty, for runs accepted a second ago or earlier."""
+    parts = (spread.index, spread.documents, starter, spread.store.now, asyncio.Event(), spread.metrics)
+    return Reconcile(*parts, partitions=partitions, interval_ms=1_000)
+
+
+async def nothing() -> None:
+    """Nothing stands on the stream, and nobody else opens the partition."""
+
+
+def test_a_gauge_of_all_partitions_shows_the_worst_of_them() -> None:
+    shown = Gauge("shown", "", registry=None)
+    worst = Worst(shown)
+    seen = []
+    for partition, value in [(0, 5.0), (1, 9.0), (0, 7.0), (1, 0.0), (0, 0.0)]:
+        worst.of(partition)(value)
+        seen.append(shown._value.get())
+    assert seen == [5.0, 9.0, 9.0, 7.0, 0.0]

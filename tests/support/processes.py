@@ -37,10 +37,10 @@ def _is_free(port: int) -> bool:
 
 
 @asynccontextmanager
-async def started(module: str, **settings: str) -> AsyncIterator[Process]:
-    """`python -m MODULE` with these settings; killed at the end if it still runs."""
+async def started(module: str, *arguments: str, **settings: str) -> AsyncIterator[Process]:
+    """`python -m MODULE ARGUMENTS…` with these settings; killed at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, env=child_environment(settings), stdout=PIPE, stderr=PIPE
+        sys.executable, "-m", module, *arguments, env=child_environment(settings), stdout=PIPE, stderr=PIPE
     )
     try:
         yield process
