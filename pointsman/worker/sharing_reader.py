@@ -6,11 +6,12 @@ from typing import Final
 
 from pointsman.adapters.redis.keys import WORKERS
 from pointsman.adapters.redis.packing import Command, pack
+from pointsman.base.errors import ServerUnavailable
 from pointsman.worker import reader
 from pointsman.worker.execution import Entry
 from pointsman.worker.reader import Reader
 
-_TAKING_S: Final = 2.0
+_TAKING_S: Final = 1.0
 """How long slots may be reserved for a node that does not answer: meanwhile the others' tasks cannot have them."""
 
 
@@ -22,12 +23,22 @@ class SharingReader(Reader):
     waits without taking.
     """
 
+    async def _until_open(self) -> None:
+        await super()._until_open()
+        await self._connection.ask("PING")  # connects: that may take its time, and no slots are reserved yet
+
     async def _turn(self) -> None:
+        if self._is_silent:
+            await self._connection.ask("PING")
+            self._slots.silent.discard(self._connection.address)
         count = await self._slots.reserve()
         try:
-            if self._drain.is_set():
+            if self._drain.is_set() or self._is_silent:
                 return
             tail, entries = await self._take(count)
+        except ServerUnavailable:
+            self._slots.silent.add(self._connection.address)
+            raise
         finally:
             self._slots.give(count)
         is_idle = not self._is_cut_off and len(entries) < count
@@ -35,6 +46,10 @@ class SharingReader(Reader):
         self._begin_all(entries)
         if is_idle:
             await self._wait(tail)
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._connection.address in self._slots.silent
 
     async def _take(self, count: int) -> tuple[bytes, list[Entry]]:
         """The stream's last id as it was before, and what there was to take."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from pointsman.adapters.redis.address import Address
+
 
 class Slots:
     """Counts what is free; whoever reads tasks waits here until something is."""
@@ -12,6 +14,8 @@ class Slots:
         self.free = size
         self._freed = asyncio.Event()
         self._turn = asyncio.Lock()
+        self.silent: set[Address] = set()
+        """Servers that slots were last reserved for in vain: whoever wants some for them hears from them first."""
 
     def take(self) -> None:
         """Occupy one."""

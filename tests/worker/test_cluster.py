@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from pointsman.settings import WorkerSettings
 from tests.support.cluster import PARTITIONS, RedisCluster
@@ -28,11 +31,11 @@ def cluster(redis_cluster: RedisCluster) -> RedisCluster:
 
 
 @asynccontextmanager
-async def at_work_on(cluster: RedisCluster, gate: Gate) -> AsyncIterator[AtWork]:
+async def at_work_on(cluster: RedisCluster, gate: Gate, concurrency: int | None = None) -> AsyncIterator[AtWork]:
     """A worker that does whatever it is given as soon as the gate is open."""
     async with (
         cluster.client() as client,
-        at_work(cluster.url, gated(gate), client=client, partitions=PARTITIONS, worker=QUICK) as work,
+        at_work(cluster.url, gated(gate, concurrency), client=client, partitions=PARTITIONS, worker=QUICK) as work,
     ):
         yield work
 
@@ -89,6 +92,33 @@ async def test_while_a_node_is_down_others_are_served_and_it_is_when_it_is_back(
         for number in lost:
             assert "afterwards" in await nodes_reported(work.parts[number], "afterwards")
         await eventually(lambda: work.service.health.is_ready)
+
+
+async def test_a_node_that_hangs_has_slots_reserved_in_vain_once(
+    cluster: RedisCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pointsman.worker.sharing_reader._TAKING_S", 0.3)
+    gate = Gate()
+    with capture_logs() as logs:
+        async with at_work_on(cluster, gate, concurrency=1) as work:
+            # Given a worker with one slot, and tasks in all partitions of a node that hangs as soon as one has begun
+            lost, *others = held_by_each(cluster)
+            kept = [number for numbers in others for number in numbers]
+            for node in ("a", "b"):
+                await give(work, node, *lost)
+            await eventually(lambda: gate.inside == 1)
+            os.kill(cluster.nodes[0].pid, signal.SIGSTOP)
+            try:
+                # When the slot is free, and others have tasks
+                gate.open.set()
+                await give(work, "meanwhile", *kept)
+                for number in kept:
+                    await nodes_reported(work.parts[number], "meanwhile")
+                # Then one of those partitions at most had the slot while it said nothing
+                assert sum("has not answered for 0.3 s" in str(line) for line in logs) <= 1
+            finally:
+                os.kill(cluster.nodes[0].pid, signal.SIGCONT)
+                cluster.start()
 
 
 async def test_a_worker_follows_a_partition_to_another_node(cluster: RedisCluster) -> None:
