@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pointsman.adapters.postgres.connect import reaching_postgres
-from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.queries import sql
 from pointsman.base.ids import RunId, partition_of
 from pointsman.execute.layout import other_layout
@@ -27,7 +26,6 @@ class PostgresOpenRuns:
         self._pool = pool
         self._partition = partition
         self._of = of
-        self._layout = PostgresLayout(pool)
 
     async def page(self, status: RunStatus, after: Cursor, limit: int) -> list[JournalledRun]:
         """Runs of a status, oldest first."""
@@ -73,13 +71,13 @@ class PostgresOpenRuns:
         wanted = (opening.epoch, opening.server, opening.began_at, opening.reason, self._partition, self._of)
         while True:
             with reaching_postgres():
-                epoch = await self._pool.fetchval(sql("reserve_opening"), *wanted)
+                row = await self._pool.fetchrow(sql("reserve_opening"), *wanted)
+            assert row is not None
+            epoch, others = row
             if epoch is not None:
                 return opening._replace(epoch=epoch)
-            # Another partition's took it first; or there is none to be had.
-            counts = await self._layout.partitions()
-            if counts not in (None, self._of):
-                raise other_layout(self._of, counts)
+            if others is not None:
+                raise other_layout(self._of, others)
 
     async def note(self, opening: Opening) -> None:
         """Write down how far an opening has come."""

@@ -20,13 +20,16 @@ WHERE partition = $1
 ORDER BY epoch DESC LIMIT 1;
 
 -- name: reserve_opening
--- In the first epoch from the one asked for on that is behind all there were, of whatever partition; and none where there
--- is another number of partitions than $6.
-INSERT INTO openings (epoch, server, began_at, reason, partition)
-SELECT greatest($1, latest.epoch + 1), $2, $3, $4, $5 FROM (SELECT max(epoch) AS epoch FROM openings) AS latest
-WHERE NOT EXISTS (SELECT FROM layout WHERE partitions <> $6)
-ON CONFLICT (epoch) DO NOTHING
-RETURNING epoch;
+-- In the first epoch from the one asked for on that is behind all there were, of whatever partition. None where another
+-- partition's took it at this instant, or where not $6 partitions count but others.
+WITH begun AS (
+    INSERT INTO openings (epoch, server, began_at, reason, partition)
+    SELECT greatest($1, latest.epoch + 1), $2, $3, $4, $5 FROM (SELECT max(epoch) AS epoch FROM openings) AS latest
+    WHERE NOT EXISTS (SELECT FROM layout WHERE partitions <> $6)
+    ON CONFLICT (epoch) DO NOTHING
+    RETURNING epoch
+)
+SELECT (SELECT epoch FROM begun) AS epoch, (SELECT partitions FROM layout WHERE partitions <> $6) AS others;
 
 -- name: note_opening
 UPDATE openings SET opened_at = $2, checked = $3, restored = $4, dropped = $5, failed = $6 WHERE epoch = $1;
