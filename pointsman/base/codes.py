@@ -381,12 +381,12 @@ CODES: dict[str, Page] = {
     ),
     "SRV065": Page(
         "There is another number of partitions",
-        "POINTSMAN_PARTITIONS is not the number of partitions that the runs in Redis are spread over. It says where each "
-        "run is, and must be the same for every process.",
+        "POINTSMAN_PARTITIONS is not the number of partitions that the runs in Redis are spread over. It says where "
+        "each run is, and must be the same for every process.",
         "A process that was starting exited with status 3; one that runs opens no partition. Nothing was changed.",
-        "Set the number that the error names. To change it: stop every process but one supervisor, wait until the "
-        "metric pointsman_journal_lag_ms is 0, stop that too, FLUSHALL, and start all with the new number: every run "
-        "comes back from the journal.",
+        "Set the number that the error names. To change it: stop every process but the supervisors, wait until the "
+        'metric pointsman_backlog{stream="wf.events"} is 0, stop those too, FLUSHALL, and start all with the new '
+        "number: every run comes back from the journal.",
         503,
     ),
     "SRV030": Page(

@@ -47,7 +47,7 @@ def other_layout(told: int, counts: int | None) -> ServerUnavailable:
     return ServerUnavailable(
         "SRV065",
         f"POINTSMAN_PARTITIONS is {told}, and the runs in Redis are spread over {counts}. Nothing was opened or "
-        f"changed. Set it to {counts}. To change the number: stop every process but one supervisor, wait until "
-        "pointsman_journal_lag_ms is 0, stop that too, FLUSHALL, and start all with the new number: every run comes "
-        "back from the journal.",
+        f"changed. Set it to {counts}. To change the number: stop every process but the supervisors, wait until "
+        'pointsman_backlog{stream="wf.events"} is 0, stop those too, FLUSHALL, and start all with the new number: '
+        "every run comes back from the journal.",
     )
