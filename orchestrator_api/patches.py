@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from orchestrator_api.answers import JSON_MEDIA, answer, component, etag, gives, takes
 from orchestrator_api.bodies import JSON, JSON_PATCH, MERGE_PATCH, Form, decoded, media_type, parsed_form, read_body
-from orchestrator_api.commands import confirm, must_be_open, not_in_redis
+from orchestrator_api.commands import confirm, not_in_redis
 from orchestrator_api.compiling import Becoming, Changed
 from orchestrator_api.deps import Api, RefusedPatch, Services, TakenPatch
 from orchestrator_api.edit_limits import EditLimits
@@ -22,7 +22,16 @@ from orchestrator_api.edit_rights import EditRights
 from orchestrator_api.event_view import NodeEvent, event_of
 from orchestrator_api.idempotency import mark, once
 from orchestrator_api.paths import RunPath
-from orchestrator_api.preview import EditOptions, Options, PatchPreview, Verdict, hold, nothing_done, verdict_of
+from orchestrator_api.preview import (
+    EditOptions,
+    Options,
+    PatchPreview,
+    Verdict,
+    difference_of,
+    hold,
+    nothing_done,
+    verdict_of,
+)
 from orchestrator_api.problems import LocatedProblem, located, problem
 from orchestrator_api.reading import found
 from orchestrator_api.repeated import Repeated, answered, earlier, must_be_new
@@ -31,6 +40,7 @@ from pointsman.base.errors import EditRefused, InvalidDefinition, Problem, RunCl
 from pointsman.base.ids import Digest, Millis, RunId, Tip, token_id
 from pointsman.definition import Document, Operation
 from pointsman.definition.merge_patch import merge_operations
+from pointsman.edit.difference import Difference
 from pointsman.execute import Allow, Prepared, Tried
 from pointsman.plan import plan_digest
 from pointsman.protocol.state import RunHead
@@ -302,9 +312,10 @@ async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -
             services, sent, lambda allow: executor.preview(sent.run_id, preparing, allow, options.on_running)
         )
     except Unchanged as same:
-        head, revision, verdict = same.head, same.head.revision, nothing_done(same.head.plan)
+        head, revision, verdict, changed = same.head, same.head.revision, nothing_done(same.head.plan), Difference()
     else:
         head, revision, verdict = tried.run.head, tried.run.head.revision + 1, _judged(sent, tried)
+        changed = difference_of(tried)
     hold(verdict, options.plan_hash, sent.run_id)
     told = PatchPreview(
         sent.run_id,
@@ -312,7 +323,7 @@ async def _previewed(services: Services, sent: SentEdit, preparing: Preparing) -
         revision,
         revision > head.revision,
         preparing.operations,
-        verdict.difference,
+        changed,
         verdict.effect,
         tuple(map(located, preparing.warnings)),
         verdict.plan_hash,
@@ -329,10 +340,12 @@ def _judged(sent: SentEdit, tried: Tried) -> Verdict:
 
 
 async def _open(services: Services, sent: SentEdit, work: Callable[[Allow | None], Awaitable[T]]) -> T:
-    """Do something with a run that is open, and say better than the executor can why it is not."""
+    """Do something with a run that is open, and say better than the executor can why it is not.
+
+    Postgres is asked only then: what Redis holds was accepted.
+    """
     rights = sent.rights
     try:
-        await must_be_open(services, sent.run_id)
         return await work(rights.allow if rights else None)
     except RunClosed as closed:
         gone: RunError = closed
@@ -361,7 +374,8 @@ class Preparing:
             raise _Mismatch(head.revision)
         document = await records.documents.definition(head.definition)
         assert document is not None, "what a run points at is stored"
-        current = (await records.plans.get(head.plan)).plan
+        programs = self._services.live.executor.programs
+        current = (await programs.of(head)).plan
         changed = await self._services.compiler.patched(document, self._becoming, current, sent.restored)
         made, self.operations = changed.made, changed.operations
         if made.definition == document:
@@ -374,8 +388,7 @@ class Preparing:
         async def keep() -> None:
             await records.documents.put(made.definition, made.encoded)
 
-        program = self._services.live.executor.programs.built(made.plan, head)
-        return Prepared(program, made.encoded, self._patch(head, changed), keep)
+        return Prepared(programs.built(made.plan, head), made.encoded, self._patch(head, changed), keep)
 
     def _becoming(self, document: Document) -> Sequence[Operation]:
         operations = self._sent.becoming(document)
@@ -421,7 +434,8 @@ def _nothing_done(head: RunHead, operations: tuple[Any, ...], verdict: Verdict) 
 
 def _done(change: Transition, verdict: Verdict, warnings: Sequence[Problem]) -> PatchDone:
     assert change.patch is not None, "an edit says what it was"
-    fired = _those(change, *_FIRED)
+    nodes = event_of(change).nodes
+    fired = _those(nodes, *_FIRED)
     restarted = set(verdict.effect.restarted)
     return PatchDone(
         change.run_id,
@@ -430,16 +444,16 @@ def _done(change: Transition, verdict: Verdict, warnings: Sequence[Problem]) -> 
         True,
         change.patch.operations,
         tuple(node for node in fired if token_id(node.frame, node.node) not in restarted),
-        _those(change, "cancelled"),
+        _those(nodes, "cancelled"),
         tuple(node for node in fired if token_id(node.frame, node.node) in restarted),
-        _those(change, "skipped"),
+        _those(nodes, "skipped"),
         tuple(map(located, warnings)),
         verdict.plan_hash,
     )
 
 
-def _those(change: Transition, *statuses: NodeStatus) -> tuple[NodeEvent, ...]:
-    return tuple(node for node in event_of(change).nodes if node.status in statuses)
+def _those(nodes: Sequence[NodeEvent], *statuses: NodeStatus) -> tuple[NodeEvent, ...]:
+    return tuple(node for node in nodes if node.status in statuses)
 
 
 def _located(wrong: EditRefused | InvalidDefinition, within: str) -> EditRefused | InvalidDefinition:
@@ -467,7 +481,7 @@ async def audit_refusal(services: Services, sent: SentEdit, refusal: EditRefused
 
 
 def _taken(patch: TakenPatch, event: bytes) -> PatchTaken:
-    change = decode_event(event)
+    nodes = event_of(decode_event(event)).nodes
     return PatchTaken(
         patch.revision,
         patch.revision - 1,
@@ -477,9 +491,9 @@ def _taken(patch: TakenPatch, event: bytes) -> PatchTaken:
         patch.description,
         patch.operations,
         patch.inverse or msgspec.Raw(b"[]"),
-        _those(change, *_FIRED),
-        _those(change, "cancelled"),
-        _those(change, "skipped"),
+        _those(nodes, *_FIRED),
+        _those(nodes, "cancelled"),
+        _those(nodes, "skipped"),
     )
 
 

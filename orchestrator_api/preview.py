@@ -67,7 +67,6 @@ Options = Annotated[EditOptions, Depends(_options)]
 class Verdict(NamedTuple):
     """What an edit does, and what that goes by."""
 
-    difference: Difference
     effect: Effect
     plan_hash: str
 
@@ -77,16 +76,21 @@ def verdict_of(tried: Tried) -> Verdict:
     return verdict_on(tried.old, tried.prepared.program, tried.run, tried.change)
 
 
+def difference_of(tried: Tried) -> Difference:
+    """What it makes of the plan."""
+    return difference(tried.old.plan, tried.prepared.program.plan)
+
+
 def verdict_on(old: Program, new: Program, run: Snapshot, change: Transition) -> Verdict:
     """What the transition of an edit does to a run, as it was before."""
     assert change.patch is not None, "an edit says what it was"
     effect = effect_of(old, new, run, change)
-    return Verdict(difference(old.plan, new.plan), effect, plan_hash(change.patch.plan, effect))
+    return Verdict(effect, plan_hash(change.patch.plan, effect))
 
 
 def nothing_done(plan: Digest) -> Verdict:
     """The verdict on an edit that leaves the definition as it is."""
-    return Verdict(Difference(), Effect(), plan_hash(plan, Effect()))
+    return Verdict(Effect(), plan_hash(plan, Effect()))
 
 
 def hold(verdict: Verdict, wanted: str | None, run_id: RunId) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 
 import msgspec
 
-from pointsman.base.ids import Millis, TokenId
+from pointsman.base.ids import Millis, NodeId, TokenId
 from pointsman.edit.difference import is_the_same
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.state import FINAL, Snapshot
@@ -134,6 +134,16 @@ class Fact(NamedTuple):
 
     record: HistoryRecord
     told: object
+
+
+class Beginning(NamedTuple):
+    """How a run began on a plan."""
+
+    nodes: list[NodeId]
+    """Those that it began with."""
+    seen: tuple[str, ...]
+    change: Transition
+    dispatched: tuple[tuple[TokenId, Activation], ...]
 
 
 class Move(NamedTuple):

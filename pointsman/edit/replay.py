@@ -13,9 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from pointsman.base.errors import RunError, SignalRejected
-from pointsman.base.ids import Digest, Tip, TokenId, split_token
+from pointsman.base.ids import Digest, NodeId, Tip, TokenId, split_token
 from pointsman.edit.footprint import (
     Activation,
+    Beginning,
     Fact,
     Move,
     Seen,
@@ -104,7 +105,7 @@ class Replay:
         self._watched = watched_program(program, self._seen)
         self._beside = beside if beside is not None and comparable(beside.program, program) else None
         self._apart = apart(self._beside.program, program) if self._beside is not None else set[str]()
-        self._first: Transition | None = None
+        self.first: Beginning | None = None
         self._done: Replayed | None = None
         self._firm: tuple[int, Replayed] | None = None
         """Where it stood, and after how many records, before the first one that can give way to another."""
@@ -159,13 +160,22 @@ class Replay:
         return self._done.moves if self._done is not None else ()
 
     def _begun(self, run: Snapshot) -> Replayed:
-        first = start(self.program, _unstarted(run.head), run.head.created_at, run.blobs)
-        self._first = first
-        done = Replayed(watched_state(opened_by(first, Tip("0")), self._seen), self._apart)
-        done.activations = dict(_dispatched(first, 0))
-        if self._beside is not None:
-            done.different |= differing(first, self._beside._first)
+        theirs = self._beside.first if self._beside is not None else None
+        if theirs is not None and theirs.nodes == _starts(self.program) and self._apart.isdisjoint(theirs.seen):
+            self.first = theirs
+        else:
+            self.first = self._started(run)
+        done = Replayed(watched_state(opened_by(self.first.change, Tip("0")), self._seen), self._apart)
+        done.activations = dict(self.first.dispatched)
+        if theirs is not None and theirs is not self.first:
+            done.different |= differing(self.first.change, theirs.change)
         return done
+
+    def _started(self, run: Snapshot) -> Beginning:
+        self._seen.taken()
+        change = start(self._watched, _unstarted(run.head), run.head.created_at, run.blobs)
+        nodes = _starts(self.program)
+        return Beginning(nodes, (*nodes, *self._seen.taken()), change, tuple(_dispatched(change, 0)))
 
     def _take(self, done: Replayed, fact: Fact, run: Snapshot) -> None:
         # A timer's generation is the seq that armed it, so each record is stepped at its own seq.
@@ -193,6 +203,10 @@ class Replay:
         dispatched = tuple(_dispatched(change, len(done.moves) + 1))
         change.dispatches = ()
         return Move(fact, head, self._seen.taken(), change, dispatched)
+
+
+def _starts(program: Program) -> list[NodeId]:
+    return [site.node.id for site in program.starts]
 
 
 def _dispatched(change: Transition, at: int) -> Iterator[tuple[TokenId, Activation]]:
