@@ -12,6 +12,7 @@ from pointsman.edit.compliance import objections
 from pointsman.edit.cut import Remains
 from pointsman.edit.idle import without_effect
 from pointsman.edit.replay import Replay, Replayed
+from pointsman.protocol.dead_letter import DeadToken
 from pointsman.protocol.history import EndedPass, HistoryRecord
 from pointsman.protocol.signal import Resume, Signal
 from pointsman.protocol.state import OpenToken, RunHead, Snapshot, Timer
@@ -122,7 +123,8 @@ def _first(
 
 
 def _open(draft: Draft, token: TokenId, was: OpenToken, cut_at: Millis) -> None:
-    """Open a token as it was; a task that was out goes out again, as the same attempt."""
+    """Open a token as it was: a task that was out goes out again, as the same attempt; what was parked is a dead letter
+    of this run, too."""
     is_out = was.state in ("dispatched", "queued", "held")
     kept = {name: timer for name, timer in was.timers.items() if not is_out or name.startswith("deadline:")}
     timers = {name: _armed(draft, name, timer, cut_at) for name, timer in kept.items()}
@@ -131,6 +133,9 @@ def _open(draft: Draft, token: TokenId, was: OpenToken, cut_at: Millis) -> None:
         draft.set_token(token, again)
         dispatch(draft, draft.program.sites[node_of(token)], token, again)
     else:
+        if was.state == "parked" and was.error is not None:
+            node_type = draft.program.sites[node_of(token)].node.type
+            draft.dead.append(DeadToken(token, was.attempt, was.error, node_type, is_parked=True))
         draft.more = draft.more or was.state == "beginning"
         draft.set_token(token, replace(was, timers=timers))
 

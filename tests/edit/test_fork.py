@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pointsman.protocol.signal import Redrive
+from tests.support.driven import RUN, token
 from tests.support.edited import EditedRun
 from tests.support.forked import forked, stand
 from tests.support.plans import control, looping, plan, task
@@ -19,3 +21,16 @@ def test_a_pass_that_ended_leaves_nothing_of_the_passes_inside_it() -> None:
     fork = forked(run)
     # Then the fork stands where the run stands
     assert stand(fork) == stand(run)
+
+
+def test_what_waits_as_a_dead_letter_where_a_run_is_forked_is_one_of_the_fork_too() -> None:
+    # Given a run with a node that failed for good, and is parked
+    run = EditedRun(plan(task("n0"), task("n1", failure_policy="park"), "n0->n1"))
+    run.complete("n0", 1)
+    parked = run.fail("n1", retryable=False)
+    # When it is forked there
+    fork = forked(run)
+    # Then the fork's journal says so from the beginning, and the node can be redriven there
+    assert fork.open == {"n1": "parked"}
+    assert fork.first.dead == parked.dead != ()
+    assert fork.take(Redrive(RUN, token("n1"), 1)).unparked == (token("n1"),)

@@ -65,7 +65,8 @@ def _made(entry: Entry, dead: DeadToken) -> tuple[object, ...]:
 
 
 def _kind(head: EventHead, dead: DeadToken) -> DeadLetterKind:
-    return "poison" if head.cause == "worker_lost" and dead.error.type == "poison" else "failed"
+    is_lost = head.cause in ("worker_lost", "fork") and dead.error.type == "poison"
+    return "poison" if is_lost else "failed"
 
 
 def _settled(entry: Entry, token: TokenId) -> tuple[object, ...]:
