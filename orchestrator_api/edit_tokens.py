@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Annotated, Final
 
 import msgspec
@@ -32,6 +33,7 @@ router = APIRouter(prefix="/api/v1/edit-tokens", tags=["edit tokens"])
 
 _RUN: Final = r"/api/v1/runs/([A-Za-z0-9._-]{1,128})"
 _EDITS: Final = re.compile(f"PATCH {_RUN}|POST {_RUN}/(?:patch|edits)")
+_OF_RUN: Final = re.compile(f"{_RUN}(?:/.*)?")
 _INVALID: Final = frozenset({"API040", "API041"})
 _NOBODY: Final = "edit token (not valid)"
 _TYPE: Final = r"^[A-Za-z0-9_.-]{1,64}$"
@@ -83,8 +85,7 @@ class EditTokens:
         """Let a request in that comes with an edit token, its rights beside it, or say why not."""
         asked = _EDITS.fullmatch(f"{scope['method']} {scope['path']}")
         if asked is None:
-            told = "edit tokens are for edits of their run alone; nothing was done. Use an API key."
-            return problem("API044", told)
+            return await self._elsewhere(scope, text)
         run_id, by = RunId(asked[1] or asked[2]), _NOBODY
         try:
             key = public_of(self._key())
@@ -99,6 +100,21 @@ class EditTokens:
         scope.setdefault("state", {}).update(caller=grant.by, rights=rights)
         return None
 
+    async def _elsewhere(self, scope: Scope, text: str) -> Response:
+        """Deny what is no edit. It is written down with the run that it is about: that named, or else the token's."""
+        told = "edit tokens are for edits of their run alone; nothing was done. Use an API key."
+        named = _OF_RUN.fullmatch(scope["path"])
+        run_id, by = RunId(named[1]) if named is not None else None, _NOBODY
+        with suppress(PointsmanError):
+            grant = read(text, public_of(self._key()))
+            run_id, by = run_id or grant.run_id, grant.by
+        why = EditRefused("API044", f"{scope['method']} {scope['path'][:200]}: {told}")
+        if run_id is None:
+            log.warning("denial_of_no_run", by=by, code=why.code, reason=why.message)
+        else:
+            await self._audit(run_id, by, why)
+        return problem("API044", told)
+
     def _check(self, grant: Grant, run_id: RunId) -> None:
         """What can be said of a token without looking at its run."""
         if grant.run_id != run_id:
@@ -108,10 +124,11 @@ class EditTokens:
             raise EditRefused("API041", "the edit token has expired; nothing was done. Ask for another one.")
 
     async def _audit(self, run_id: RunId, by: str, why: PointsmanError) -> None:
-        """Write the refusal down if there is such a run; the answer does not depend on that."""
+        """Write the refusal down, with its run if there is such a run; the answer does not depend on that."""
         try:
             records = self._services.records
             if await records.runs.get(run_id) is None:
+                log.warning("denial_of_no_run", by=by, code=why.code, reason=why.message)
                 return
             nothing = msgspec.Raw(b"[]")
             await records.patches.record_refusal(run_id, RefusedPatch(by, why.message, nothing, why.code, nothing))

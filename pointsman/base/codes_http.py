@@ -170,7 +170,7 @@ HTTP_PAGES: Final[dict[str, Page]] = {
     "API044": Page(
         "Not with an edit token",
         "Edit tokens are for edits of their run: PATCH of the run, and POST to its `patch` and `edits`.",
-        "Nothing was done.",
+        "Nothing was done; the refusal is in the patches of the run that was named, or else of the token's own.",
         "Use an API key for everything else.",
         403,
     ),

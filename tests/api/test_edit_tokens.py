@@ -153,6 +153,27 @@ async def test_a_token_opens_nothing_but_edits(room: Room) -> None:
         answered = await room.client.request(method, f"/api/v1{path}", headers=bearer(token))
         assert told(answered) == (403, "API044"), path
     assert await stored(room) == before
+    # And each denial is written down, with the run that was named or else with the token's own
+    refused = (await room.get(f"/runs/{run_id}/patches")).json()["refused"]
+    assert [(found["code"], found["by"]) for found in refused] == [
+        ("API044", "edit token :plan (attempt 1, local)")
+    ] * 8
+    assert [found["description"].partition(":")[0] for found in refused[:3]] == [
+        "GET /api/v1/runs",
+        f"GET /api/v1/runs/{run_id}",
+        "POST /api/v1/runs",
+    ]
+
+
+async def test_a_denial_that_no_run_is_known_of_is_in_the_log(room: Room, capsys: pytest.CaptureFixture[str]) -> None:
+    # Given what only looks like a token, and a run that never was
+    forged = bearer(f"{PREFIX}forged")
+    for method, path, code in (("GET", "/runs", "API044"), ("PATCH", "/runs/run_nobody", "API040")):
+        # When it is sent to where no run is
+        answered = await room.client.request(method, f"/api/v1{path}", headers=forged)
+        # Then the denial is told to whoever reads the log
+        assert answered.json()["code"] == code
+        assert "".join(capsys.readouterr()).count("denial_of_no_run") == 1
 
 
 async def test_a_token_ends_with_its_task(room: Room) -> None:
