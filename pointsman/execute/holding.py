@@ -100,12 +100,13 @@ class Holding:
         view: dict[int, str | None] = dict.fromkeys(self._all, _UNKNOWN)
         view |= await self._leases.holders(set(self._all).difference(self._held()))
         view |= dict.fromkeys(self._held(), me)
-        self._at_rest = (members, len(self._held())) if are_at_rest(members, view) else None
+        # Ours by Redis alone: its answer was lost when it was taken, or a process of this name that is no more had it.
+        unserved = [number for number, holder in view.items() if holder == me and number not in self._held()]
+        is_at_rest = are_at_rest(members, view) and not unserved
+        self._at_rest = (members, len(self._held())) if is_at_rest else None
         change = shares(me, members, view)
         await self._give(change.release)
-        # What Redis says is ours and nobody serves was held by a process of this name, which is no more.
-        left = [number for number, holder in view.items() if holder == me and number not in change.release]
-        await self._take(left + change.take)
+        await self._take([number for number in unserved if number not in change.release] + change.take)
 
     async def _joined(self) -> frozenset[str] | None:
         """The members; None while they cannot be asked for: what is held is held on to then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from pointsman.adapters.memory.leases import LeaseTable, MemoryLeases
 from pointsman.base.clock import SystemClock
@@ -143,6 +143,27 @@ async def test_what_a_process_of_the_same_name_held_is_served_on() -> None:
         # When it runs, then it does not wait for them to end
         group.create_task(one.holding.run())
         await eventually(lambda: counts(one) == [8])
+        one.drain.set()
+
+
+async def test_a_partition_is_served_though_the_answers_that_it_was_taken_were_lost() -> None:
+    # Given a process that takes everything, and hears nothing of one partition, twice
+    table, served = LeaseTable(SystemClock()), nothing_served()
+    one = Process(table, "one", served)
+    hold, lost = one.leases.hold, [3, 3]
+
+    async def deaf(partitions: Collection[int]) -> dict[int, str]:
+        held = await hold(partitions)
+        if 3 in held and lost:
+            del held[lost.pop()]
+        return held
+
+    one.leases.hold = deaf  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        # When it looks again, then it finds what is its own
+        group.create_task(one.holding.run())
+        await eventually(lambda: counts(one) == [8])
+        assert not lost
         one.drain.set()
 
 

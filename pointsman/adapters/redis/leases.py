@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from typing import Final
 
 from pointsman.adapters.redis.partition import Partition
@@ -67,8 +66,7 @@ class PartitionLeases:
     async def release(self, partitions: Collection[int]) -> None:
         """Give up, and tell. Where the others cannot be told, they find out when they look."""
         await self._of_each(partitions, self._release)
-        with suppress(ServerUnavailable):
-            await self._tell()
+        await _in_time(self._tell())
 
     async def changed(self, within_ms: int) -> None:
         """Wait for news."""
@@ -95,8 +93,8 @@ class PartitionLeases:
         answer: list[Answer] = await partition.connection.run(script("release_lease"), (lease,), (self._consumer,))
         return answer
 
-    async def _tell(self) -> None:
-        await self._first.connection.ask("XADD", self._changes, "MAXLEN", 1, "*", "by", self._consumer)
+    async def _tell(self) -> list[Answer]:
+        return [await self._first.connection.ask("XADD", self._changes, "MAXLEN", 1, "*", "by", self._consumer)]
 
     async def _of_each(self, partitions: Collection[int], ask: _Asking) -> dict[int, list[Answer]]:
         """The answers of those partitions that answer in time."""
