@@ -8,20 +8,18 @@ import pytest
 
 from pointsman.adapters.redis.backlog import RoutedBacklog, open_backlog
 from pointsman.adapters.redis.congestion import open_congestion
-from pointsman.adapters.redis.connection import Connection
 from pointsman.adapters.redis.faults import unavailable
 from pointsman.adapters.redis.keys import PUSHED
-from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.routed import open_store
 from pointsman.adapters.redis.survey import Survey
 from pointsman.adapters.redis.waiting import waits_since
-from pointsman.adapters.redis.wire import Answer
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import RunId
 from pointsman.ports.backlog import TaskBacklog
 from tests.support.stories import PLAN_BODY, Story
+from tests.support.unreachable import without
 
 RUNS = [f"run_{number}" for number in range(6)]
 
@@ -91,21 +89,13 @@ async def test_what_waits_longest_is_found_in_any_partition(partitions: Partitio
 
 async def test_nothing_is_said_to_wait_nowhere_while_a_partition_is_away(partitions: Partitions) -> None:
     # Given partitions one of which cannot be asked
-    members = [*partitions.all[:15], Partition(Unreachable(partitions.public.address), 15, 16)]
-    away = Partitions(members, partitions.public)
+    away = without(partitions, 5)
     # When it is asked since when something waits
     # Then that is not known
     with pytest.raises(ServerUnavailable, match="SRV001"):
         await waits_since(away)
     # And what the others have is told all the same
     assert await RoutedBacklog(away).streams() == {"wf.signals": 0, "wf.events": 0, "wf.outbox": 0}
-
-
-class Unreachable(Connection):
-    """A connection to nobody."""
-
-    async def exchange(self, data: bytes, answers: int, patience_s: float = 0) -> list[Answer]:
-        raise unavailable("SRV001", "nobody is there.")
 
 
 class Places:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
@@ -11,10 +14,12 @@ from pointsman.adapters.redis.keys import PUSHED, Keyspace, slot_of
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.routed import RoutedRunStore, open_store
 from pointsman.adapters.redis.run_store import RedisRunStore
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import RunId, partition_of
 from pointsman.ports.run_store import Link
 from tests.adapters.conftest import COUNT
 from tests.support.stories import PLAN, PLAN_BODY, Story
+from tests.support.unreachable import without
 
 RUNS = [f"run_{number}" for number in range(40)]
 
@@ -59,6 +64,37 @@ def test_a_url_may_name_several_nodes() -> None:
     # Then each is a node with that password
     assert [str(address) for address in addresses] == ["one:7000", "two:7001", "three:6379"]
     assert {address.sign_on[0] for address in addresses} == {("AUTH", "me", "secret")}
+
+
+async def test_a_process_begins_though_the_server_of_a_partition_is_away(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given sixteen partitions, of which the first two cannot be reached
+    there = without(partitions, 0, 1)
+    monkeypatch.setattr(Partitions, "connected", partial(_connected, there))
+    # When they are opened
+    opened = await Partitions.open("redis://", COUNT)
+    # Then that is told, and runs of the others begin
+    assert opened.warnings == ["partitions 0, 1 of 16 are away: SRV001 nobody is there."]
+    story = next(story for story in (Story(name, "a") for name in RUNS) if opened.of(story.run).number > 1)
+    assert await open_store(opened).start(story.first, PLAN_BODY) == "started"
+    # And the time is that of a server that is there
+    assert abs(await open_store(opened).now() - await open_store(partitions).now()) < 10_000
+
+
+async def test_a_process_does_not_begin_where_no_partition_can_be_reached(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given sixteen partitions of which none can be reached
+    monkeypatch.setattr(Partitions, "connected", partial(_connected, without(partitions, *range(COUNT))))
+    # When they are opened
+    # Then the reason is told
+    with pytest.raises(ServerUnavailable, match="SRV001"):
+        await Partitions.open("redis://", COUNT)
+
+
+async def _connected(there: Partitions, url: str, count: int) -> Partitions:
+    return there
 
 
 async def test_a_run_is_found_in_its_own_partition_only(partitions: Partitions) -> None:

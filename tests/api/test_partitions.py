@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from pointsman.adapters.redis.partition import Partition
+from pointsman.adapters.redis.partitions import Partitions
 from pointsman.base.ids import RunId, partition_of
 from pointsman.settings import Settings
 from tests.api.room import HELLO, Room, journalled, room_on
+from tests.support.unreachable import without
 
 CLOSED = 3
 
@@ -104,6 +106,28 @@ async def test_readiness_names_the_partitions_that_are_closed(room: Room) -> Non
     assert (status, is_ready, reasons["redis"][:6]) == (200, True, "SRV061")
     assert reasons["redis"].endswith(" (partition 3 of 16)")
     assert (without[0], without[1], without[2]["redis"][-18:]) == (503, False, " 13, 14, 15 of 16)")
+
+
+async def test_runs_of_other_partitions_go_on_while_a_server_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an API that begins while the server of two partitions is away, the one with the first clock among them
+    opened = await Partitions.connected(settings.redis_dsn, 16)
+    away = without(opened, 0, CLOSED)
+
+    async def connected(url: str, count: int) -> Partitions:
+        return away
+
+    monkeypatch.setattr(Partitions, "connected", connected)
+    async with room_on(settings) as room:
+        # When runs are started there and elsewhere
+        waits = await room.start(HELLO, run_id=living_in({CLOSED}))
+        runs = await room.start(HELLO, run_id=living_in(others() - {0}))
+        # Then the one waits for the supervisor, the other has its task out
+        assert (await room.run(waits))["status"] == "QUEUED"
+        assert (await room.run(runs))["nodes"]["greet"]["status"] == "dispatched"
+        assert (await readiness(room))[2]["redis"].endswith("SRV001 nobody is there. (partitions 0, 3 of 16)")
+    await opened.aclose()
 
 
 async def test_task_types_are_counted_over_all_partitions(room: Room) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Self
 
 from pointsman.adapters.redis.address import Address, read_addresses
@@ -34,13 +34,16 @@ class Partitions:
     async def open(cls, url: str, count: int = 1) -> Self:
         """Connect to all of so many partitions, check that their servers are fit, and join the epochs they are in.
 
+        Those whose server is away are joined once it is there, as if it had been lost later: `warnings` says which.
+
         Raises:
-            ServerUnavailable: SRV001 to SRV018, one line that says what to do.
+            ServerUnavailable: SRV001 to SRV018, one line that says what to do. Every server is away, or one will never
+                do.
         """
         partitions = await cls.connected(url, count)
         try:
             partitions.warnings = await partitions.check()
-            await asyncio.gather(*(partition.join() for partition in partitions.all))
+            await partitions._each(Partition.join)
         except BaseException:
             await partitions.aclose()
             raise
@@ -84,11 +87,26 @@ class Partitions:
 
     async def check(self) -> list[str]:
         """See that every server is fit, each looked at once: what is allowed but worth telling. Raises as `open`."""
-        servers: dict[Address, Connection] = {}
-        for partition in self.all:
-            await partition.connection.ask("PING")  # who serves it is known once it is connected
-            servers.setdefault(partition.connection.address, partition.connection)
-        return [text for each in servers.values() for text in await check_server(each, len(self.all))]
+        # Who serves a partition is known once it is connected.
+        away = await self._each(lambda partition: partition.connection.ask("PING"))
+        there = [partition.connection for partition in self.all if partition.number not in away]
+        servers: dict[Address, Connection] = {connection.address: connection for connection in there}
+        found = [text for each in servers.values() for text in await check_server(each, len(self.all))]
+        missing = f"partitions {', '.join(map(str, away))} of {len(self.all)} are away:"
+        return [*found, *(f"{missing} {why}" for why in list(away.values())[:1])]
+
+    async def _each(self, step: Callable[[Partition], Awaitable[object]]) -> dict[int, ServerUnavailable]:
+        """Take a step in every partition; why it could not be taken in some. Raises where it was in none."""
+        told = await asyncio.gather(*map(step, self.all), return_exceptions=True)
+        away: dict[int, ServerUnavailable] = {}
+        for number, why in enumerate(told):
+            if isinstance(why, ServerUnavailable) and why.retryable:
+                away[number] = why
+            elif isinstance(why, BaseException):
+                raise why
+        if len(away) == len(self.all):
+            raise away[0]
+        return away
 
 
 async def _cluster_at(seeds: Sequence[Address]) -> bool:

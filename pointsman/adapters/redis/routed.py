@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.run_store import RedisRunStore
@@ -13,6 +15,10 @@ from pointsman.ports.run_store import Link, Recalled, RunStore
 from pointsman.protocol.outcome import Outcome, StartOutcome
 from pointsman.protocol.state import Snapshot
 from pointsman.protocol.transition import Sealed
+
+_CLOCK_PATIENCE_S: Final = 1.0
+_CLOCKS_ASKED: Final = 3
+"""How many are tried where one is asked for the time; the next who asks goes on from there."""
 
 
 def open_store(partitions: Partitions) -> RunStore:
@@ -32,6 +38,8 @@ class RoutedRunStore:
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._stores = [RedisRunStore(partition) for partition in partitions.all]
+        self._clocks = deque({partition.connection: partition.clock for partition in partitions.all}.values())
+        """One of each server; the first is the one that counts."""
 
     async def start(self, sealed: Sealed, plan: bytes, by: Millis | None = None) -> StartOutcome:
         """Create a run in its partition."""
@@ -101,8 +109,14 @@ class RoutedRunStore:
         return [told[run] for run in runs]
 
     async def now(self) -> Millis:
-        """The clock of the first partition's server."""
-        return await self._stores[0].now()
+        """The clock of one partition's server; once that is away, of another's: they are taken to agree."""
+        for _ in range(min(len(self._clocks), _CLOCKS_ASKED) - 1):
+            try:
+                async with asyncio.timeout(_CLOCK_PATIENCE_S):
+                    return await self._clocks[0].synced()
+            except (ServerUnavailable, TimeoutError):
+                self._clocks.rotate(-1)
+        return await self._clocks[0].synced()
 
     async def fire_timers(self, limit: int) -> int:
         """Turn due timers into signals, at most `limit` in each partition."""
