@@ -116,6 +116,7 @@ async def test_servers_that_cannot_be_used_are_told_by_what_they_say(told: str, 
         info = f"run_id:1\r\n{told}".encode()
         while request := await reader.read(65_536):
             writer.write(b"+OK\r\n" * request.count(b"SETNAME"))
+            writer.write(b":7\r\n" * request.count(b"\r\nID\r\n"))
             writer.write(b"$%d\r\n%b\r\n" % (len(info), info) * request.count(b"INFO"))
 
     async with serving(answer) as port:
