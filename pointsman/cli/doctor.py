@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.adapters.blobs.store import open_blobs
-from pointsman.adapters.postgres.connect import close, connect
+from pointsman.adapters.postgres.connect import close, connect, not_durable
 from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.migrate import check_schema, known_migrations
 from pointsman.adapters.redis.partitions import Partitions
@@ -34,6 +34,11 @@ _STYLES: Final = {"ok": ("✔", "green"), "warning": ("!", "bold yellow"), "fail
 _MIB: Final = 1 << 20
 _LITTLE_DISK: Final = 1_024 * _MIB
 _NO_DISK: Final = 64 * _MIB
+_RISKS: Final = {
+    "fsync": "fsync is off: the journal loses what it has committed if the machine goes down",
+    "full_page_writes": "full_page_writes is off: a machine that goes down may leave the database torn",
+}
+"""Settings of Postgres that no connection can make up for, as each does for `synchronous_commit`."""
 
 
 class Finding(NamedTuple):
@@ -134,9 +139,11 @@ async def _postgres(settings: Settings) -> Finding:
     try:
         version = connection.get_server_version()
         await check_schema(connection)
+        risks = [_RISKS[name] for name in await not_durable(connection)]
     finally:
         await close(connection)
-    return Finding("postgres", "ok", f"{version.major}.{version.minor}, {len(known_migrations())} migrations applied")
+    told = f"{version.major}.{version.minor}, {len(known_migrations())} migrations applied"
+    return Finding("postgres", "warning" if risks else "ok", "; ".join([told, *risks]))
 
 
 async def _cel(settings: Settings) -> Finding:

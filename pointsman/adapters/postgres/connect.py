@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from pointsman.adapters.postgres.queries import sql
 from pointsman.base.errors import ServerUnavailable
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ OLDEST: Final = 14
 _DURABLE: Final = {"synchronous_commit": "on"}
 """Set by every connection for itself, whatever server, database or role say: with `off`, a server that is killed has
 forgotten what it called committed, and an answered request or a journalled event would be gone without a word."""
+_BY_SERVER: Final = ("fsync", "full_page_writes")
+"""For the server as a whole: no connection can set them."""
 _CONNECT_SECONDS = 10.0
 _COMMAND_SECONDS = 30.0
 
@@ -119,6 +122,13 @@ async def connect(dsn: str, *, name: str, settings: Mapping[str, str] | None = N
             )
     except ServerUnavailable as error:
         raise _naming(dsn, error) from error
+
+
+async def not_durable(connection: Connection) -> list[str]:
+    """Settings of the server that let it lose what it has committed, as they are, if the machine goes down."""
+    with reaching_postgres():
+        rows = await connection.fetch(sql("settings_that_are_off"), list(_BY_SERVER))
+    return [row["name"] for row in rows]
 
 
 async def close(connection: Connection) -> None:

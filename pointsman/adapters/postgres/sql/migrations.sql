@@ -23,3 +23,6 @@ FROM schema_migrations ORDER BY version;
 
 -- name: record_migration
 INSERT INTO schema_migrations (version, name, checksum, oldest) VALUES ($1, $2, $3, $4);
+
+-- name: settings_that_are_off
+SELECT name FROM pg_settings WHERE name = ANY ($1::text[]) AND setting = 'off' ORDER BY name;
