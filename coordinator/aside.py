@@ -44,9 +44,17 @@ class Aside:
             self._task = asyncio.create_task(self._see_to_them())
 
     async def settle(self) -> None:
-        """Wait until nothing is here. Raises what kept it from being so."""
+        """Wait until nothing is here. Raises, once, what kept it from being so.
+
+        Nothing is here after that either: what was stands on the stream unacknowledged, and is claimed from there.
+        """
         if self._task is not None:
-            await self._task
+            try:
+                await self._task
+            except BaseException:
+                self._task = None
+                self._waiting.clear()
+                raise
 
     async def _see_to_them(self) -> None:
         while self._waiting:

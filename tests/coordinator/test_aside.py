@@ -67,9 +67,12 @@ async def test_what_keeps_a_signal_from_being_stepped_again_is_not_overlooked(mo
         raise ValueError("broken")
 
     monkeypatch.setattr(desk.store, "load", broken)
-    # When it goes on, then it learns of that, and the signal stays for whoever takes over
+    # When it goes on, then it learns of that, and the signal stays
     with pytest.raises(ValueError, match="broken"):
         await desk.batch.handle([])
-    with pytest.raises(ValueError, match="broken"):
-        await desk.batch.begin([])
     assert len(desk.server.signals.entries) == 1
+    # And once it can again, it claims the signal and takes it
+    monkeypatch.undo()
+    await desk.batch.handle(await desk.source.claim(0, 64))
+    assert list((await desk.run(moved)).tokens) == [":c"]
+    assert not desk.server.signals.entries
