@@ -36,18 +36,20 @@ Confirmation = Literal["durable", "lost", "late"]
 class _Waiter:
     """Somebody who waits until a run's journal has reached `seq`."""
 
-    __slots__ = ("reached", "seq")
+    __slots__ = ("reached", "seq", "tip")
 
     def __init__(self, seq: int) -> None:
         self.seq = seq
         self.reached = asyncio.Event()
+        self.tip: str | None = None
+        """Where that event has left the run, once it is reached."""
 
 
 class JournalWatch:
     """Wakes whoever waits for a run's events, once they are durable. Use it as an async context manager.
 
-    The journal announces each batch with a bare NOTIFY; the positions of all runs that anybody waits for are then read
-    in one query. A lost notification, or a lost connection, delays a wait by `recheck_seconds` at most.
+    The journal announces each batch with a bare NOTIFY; which of the events that anybody waits for are there by now is
+    then read in one query. A lost notification, or a lost connection, delays a wait by `recheck_seconds` at most.
     """
 
     def __init__(self, pool: Pool, dsn: str, *, recheck_seconds: float = _RECHECK_SECONDS) -> None:
@@ -74,25 +76,24 @@ class JournalWatch:
 
     async def wait_until(self, run: RunId, seq: int, timeout: float | None = None) -> bool:
         """Wait until the event `seq` of a run is durable; False when `timeout` seconds passed before."""
+        return await self._waited(run, seq, timeout) is not None
+
+    async def confirm(self, run: RunId, seq: int, tip: Tip, timeout: float) -> Confirmation:
+        """Wait until the journal tells what became of the event `seq` of a run, which left it at `tip`."""
+        waited = await self._waited(run, seq, timeout)
+        if waited is None:
+            return "late"
+        return "durable" if waited.tip == tip else "lost"
+
+    async def _waited(self, run: RunId, seq: int, timeout: float | None) -> _Waiter | None:
         with self._waiter(run, seq) as waiter:
             self._rung.set()
             try:
                 async with asyncio.timeout(timeout):
                     await waiter.reached.wait()
             except TimeoutError:
-                return False
-        return True
-
-    async def confirm(self, run: RunId, seq: int, tip: Tip, timeout: float) -> Confirmation:
-        """Wait until the journal tells what became of the event `seq` of a run, which left it at `tip`."""
-        if not await self.wait_until(run, seq, timeout):
-            return "late"
-        try:
-            with reaching_postgres():
-                found = await self._pool.fetchval(sql("tip_of_event"), run, seq)
-        except ServerUnavailable:
-            return "late"
-        return "durable" if found == tip else "lost"
+                return None
+        return waiter
 
     async def follow(
         self, run: RunId, after_seq: int = 0, *, idle_seconds: float = 15.0
@@ -147,15 +148,18 @@ class JournalWatch:
                 await asyncio.sleep(_PACE_S)
 
     async def _wake_those_reached(self) -> None:
+        asked = [(run, seq) for run, waiting in self._waiting.items() for seq in {waiter.seq for waiter in waiting}]
         try:
-            positions = await self._journal.positions(list(self._waiting))
+            with reaching_postgres():
+                rows = await self._pool.fetch(sql("events_reached"), *zip(*asked, strict=True))
         except ServerUnavailable as lost:
             structlog.get_logger().warning("journal_watch_lost", error=lost.message)
             await asyncio.sleep(self._recheck_seconds)
             return
-        for run, position in positions.items():
+        for run, seq, tip in rows:
             for waiter in self._waiting.get(run, ()):
-                if waiter.seq <= position:
+                if waiter.seq == seq:
+                    waiter.tip = tip
                     waiter.reached.set()
 
     async def _listen(self) -> None:
