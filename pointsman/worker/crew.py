@@ -22,7 +22,7 @@ class Staff:
         """`size` is how many tasks where the worker does not say it."""
         self.worker = worker
         self.reads_alone = partitions == 1
-        self.slots = Slots(worker.concurrency or size)
+        self.slots = Slots(worker.concurrency or size, partitions)
         self.threads = Threads(self.slots.free, f"handlers-{worker.type}")
 
 

@@ -102,10 +102,10 @@ class Reader:
             self._is_cut_off = False
             log.info("tasks_read_again", stream=self._stream)
 
-    async def _read(self, count: int) -> list[Entry]:
+    async def _read(self, count: int, patience_s: float = PATIENCE_S) -> list[Entry]:
         command = ("XREADGROUP", "GROUP", WORKERS, self._consumer, "COUNT", count, "BLOCK", BLOCK_MS)
         data = pack([(*command, "STREAMS", self._stream, self._after)])
-        (answer,) = await self._connection.exchange(data, 1, BLOCK_MS / 1_000 + PATIENCE_S)
+        (answer,) = await self._connection.exchange(data, 1, BLOCK_MS / 1_000 + patience_s)
         return await self._entries(answer)
 
     async def _entries(self, answer: Answer) -> list[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -39,6 +40,17 @@ async def pending(work: AtWork) -> int:
     return sum(await asyncio.gather(*(part.pending() for part in work.parts)))
 
 
+async def reported(work: AtWork, count: int) -> bool:
+    """Whether so many results are there, in all partitions."""
+    lengths = [await part.redis.xlen(part.keys.signals) for part in work.parts]
+    return bool(sum(lengths) == count)
+
+
+async def all_wait(redis: Redis) -> bool:
+    """Whether every reader waits for something to come."""
+    return bool((await redis.info("clients"))["blocked_clients"] == COUNT)
+
+
 @pytest.mark.parametrize("kind", ["async", "thread", "inline"])
 async def test_tasks_of_runs_in_every_partition_are_done_and_reported_there(redis_parts: str, kind: str) -> None:
     async with at_work(redis_parts, all_kinds(), partitions=COUNT) as work:
@@ -72,6 +84,30 @@ async def test_a_worker_with_one_slot_never_holds_tasks_of_two_partitions(redis_
             await part.signals(1)
         # Then each was taken when the one before had ended; what was done stays pending until a transition closes it
         assert held == [expected for done in range(COUNT) for expected in (1, done + 1)]
+
+
+@pytest.mark.parametrize(("size", "flooded"), [(3, COUNT), (16, COUNT), (16, 1)])
+async def test_all_slots_are_used_and_never_more_wherever_the_tasks_are(
+    redis_parts: str, monkeypatch: pytest.MonkeyPatch, size: int, flooded: int
+) -> None:
+    # Given a worker that has nothing to do, whose readers wait long, some of them with slots in their hands
+    monkeypatch.setattr("pointsman.worker.reader.BLOCK_MS", 15_000)
+    gate = Gate()
+    async with at_work(redis_parts, gated(gate, size), partitions=COUNT) as work:
+        redis = work.streams.redis
+        await eventually(partial(all_wait, redis))
+        # When one partition has more tasks than there are slots, or all of them together have
+        for number in range(2 * COUNT):
+            await work.parts[number % flooded].give(run=run_in(number % flooded), node=f"work_{number}")
+        # Then as many run as there are slots, long before those reads end by themselves, and no others are taken
+        await eventually(lambda: gate.inside == size, timeout=10)
+        assert (await pending(work), gate.most) == (size, size)
+        # And all of them have their turn
+        gate.open.set()
+        await eventually(partial(reported, work, 2 * COUNT))
+        assert gate.most == size
+        work.service.drain.set()
+        await redis.client_kill_filter(_type="normal", skipme=True)
 
 
 async def test_two_workers_share_the_tasks_of_one_partition(redis_parts: str) -> None:
@@ -146,10 +182,7 @@ async def cut_off_while_they_wait(redis: Redis) -> None:
             told, _ = await at_once.execute()
         return bool(told["blocked_clients"] == COUNT)
 
-    async def all_wait() -> bool:
-        return bool((await redis.info("clients"))["blocked_clients"] == COUNT)
-
-    while not await eventually(all_wait) or not await broken():
+    while not await eventually(partial(all_wait, redis)) or not await broken():
         pass
 
 

@@ -62,3 +62,34 @@ def test_more_is_never_reserved_than_there_is_and_something_always(size: int, re
     # Then each has at least one, and all of them together no more than there are
     assert sum(counts) <= size
     assert min(counts) >= 1
+
+
+def test_half_of_the_slots_are_never_lent() -> None:
+    # Given sixteen slots for sixteen readers
+    slots = Slots(16, readers=16)
+    # When readers are lent some as long as that may be
+    lent = 0
+    while slots.can_lend:
+        slots.lend(lambda: None)
+        lent += slots.share
+    # Then half of them are left for whoever has many tasks
+    assert (lent, slots.free) == (8, 8)
+
+
+def test_the_only_slot_is_lent_to_nobody() -> None:
+    assert not Slots(1, readers=16).can_lend
+
+
+async def test_lent_slots_are_recalled_when_none_are_left() -> None:
+    # Given a slot that is lent, and no other free
+    slots = Slots(2, readers=2)
+
+    def recall() -> None:
+        slots.give_back(recall)
+
+    slots.lend(recall)
+    slots.take()
+    # When another reader needs one
+    count = await slots.reserve()
+    # Then it has that
+    assert (count, slots.free) == (1, 0)
