@@ -1,4 +1,4 @@
-"""Retention: runs that ended long ago are removed from Postgres, a few at a time, by one supervisor."""
+"""Retention: what ended long ago, runs above all, is removed from Postgres, a few at a time, by one supervisor."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ BATCH: Final = 50
 """Runs removed in one transaction."""
 KEYS: Final = 1_000
 """Idempotency keys forgotten in one statement."""
+LETTERS: Final = 1_000
+"""Dead letters of no run removed in one statement."""
 REST: Final = 3
 """After each batch, so many times as long as it took: what is cleaned up takes a quarter of one connection at most."""
 
@@ -70,6 +72,8 @@ class Clearing:
         while not self._drain.is_set() and await self._records.forget_keys(self._keep_ms, KEYS) == KEYS:
             pass
         before, after, removed = Millis(await self._store.now() - self._keep_ms), FIRST, 0
+        while not self._drain.is_set() and await self._records.remove_letters(before, LETTERS) == LETTERS:
+            pass
         while not self._drain.is_set() and (found := await self._records.expired(before, after, BATCH)):
             began = monotonic()
             removed += await self._remove(found, before)

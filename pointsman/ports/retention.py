@@ -37,6 +37,10 @@ class Retention(Protocol):
         """Remove runs with all that belongs to them, those that may still be removed; how many those were."""
         ...
 
+    async def remove_letters(self, before: Millis, limit: int) -> int:
+        """Remove dead letters older than that of which no run is known, at most `limit`; how many there were."""
+        ...
+
     async def forget_keys(self, keep_ms: int, limit: int) -> int:
         """Forget idempotency keys older than that, at most `limit`; how many there were."""
         ...

@@ -100,6 +100,27 @@ async def test_a_run_goes_after_its_time_with_all_that_belongs_to_it(depot: Depo
     assert depot.metrics.runs_removed._value.get() == 1
 
 
+async def test_a_dead_letter_of_no_run_goes_after_its_time(depot: Depot) -> None:
+    # Given signals that were set aside, which name no run, a run that never was, and one that is open
+    await depot.start("open")
+    long_ago = await depot.store.now() - 2 * HOUR
+    letters = [("none", long_ago, None), ("unknown", long_ago, "never"), ("open", long_ago, "open")]
+    letters += [("young", long_ago + HOUR + HOUR // 2, None)]
+    for letter, at, run in letters:
+        await depot.pool.execute(
+            "INSERT INTO dead_letters (id, kind, at, run_id, code, message, signal, signal_length) "
+            "VALUES ($1, 'rejected', $2, $3, '', '', 'x', 1)",
+            letter,
+            at,
+            run,
+        )
+    # When the time of all but the last is over
+    await clearing(depot).clear()
+    # Then what no run stands for is gone, and a letter of a run goes with its run
+    kept = await depot.pool.fetch("SELECT id FROM dead_letters ORDER BY id")
+    assert [row["id"] for row in kept] == ["open", "young"]
+
+
 async def test_a_run_that_redis_still_holds_is_kept_until_it_is_cleaned_up(depot: Depot) -> None:
     # Given a run that is final in Postgres, and that nobody has cleaned up after yet
     run = await depot.run_through()

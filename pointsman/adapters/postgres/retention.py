@@ -62,6 +62,12 @@ class PostgresRetention:
                     await connection.execute(sql(statement), held)
         return len(held)
 
+    async def remove_letters(self, before: Millis, limit: int) -> int:
+        """Remove dead letters that are older than that and of no run."""
+        with reaching_postgres():
+            told = await self._pool.execute(sql("remove_letters_of_no_run"), before, limit)
+        return int(told.split()[-1])
+
     async def forget_keys(self, keep_ms: int, limit: int) -> int:
         """Forget idempotency keys older than that."""
         with reaching_postgres():

@@ -41,6 +41,14 @@ DELETE FROM journal_alarms WHERE run_id = ANY ($1::text[]);
 -- name: remove_letters_of_runs
 DELETE FROM dead_letters WHERE run_id = ANY ($1::text[]);
 
+-- name: remove_letters_of_no_run
+-- Of signals that named no run, or one that never was.
+DELETE FROM dead_letters WHERE id IN (
+    SELECT l.id FROM dead_letters AS l
+    WHERE l.at < $1 AND NOT EXISTS (SELECT FROM runs AS r WHERE r.run_id = l.run_id)
+    ORDER BY l.at LIMIT $2
+);
+
 -- name: remove_stuck_marks_of_runs
 DELETE FROM stuck_runs WHERE run_id = ANY ($1::text[]);
 
