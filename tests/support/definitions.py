@@ -9,6 +9,7 @@ answer `{"x": n}` with n from `VALUES` to see every branch taken. On a control n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -26,6 +27,20 @@ PASS_THROUGH: Final = ("parallel", "conditional", "join")
 _ONE_IN_FOUR: Final = st.integers(0, 3)
 _EITHER: Final = st.booleans()
 _CONDITION: Final = st.sampled_from(CONDITIONS)
+_POLICY: Final = st.sampled_from(("continue", "fail_fast", "park"))
+_TYPE: Final = st.sampled_from(TYPES)
+_TROUBLE: Final = st.sampled_from(("error", "timeout"))
+_WAY_OUT: Final = st.sampled_from(("break", "timeout"))
+_WAIT: Final = st.sampled_from((0, 1_000, "size(run.id) * 100"))
+_FEW: Final = st.integers(0, 4)
+_ATTEMPTS: Final = st.integers(1, 3)
+
+
+@cache
+def _some(places: int, least: int) -> st.SearchStrategy[list[int]]:
+    """Up to three of so many places. To make such a strategy takes longer than to draw from it."""
+    return st.lists(st.sampled_from(range(places)), min_size=least, max_size=3, unique=True)
+
 
 Document = dict[str, Any]
 
@@ -90,7 +105,7 @@ class _Drawing:
         edges = self.edges if self.draw(_EITHER) else self.edges[::-1]
         document: Document = {"name": "drawn", "nodes": list(self.nodes.values()), "edges": edges}
         if self.failures and self.chance():
-            document["metadata"] = {"failure_policy": self.draw(st.sampled_from(("continue", "fail_fast", "park")))}
+            document["metadata"] = {"failure_policy": self.draw(_POLICY)}
         return document
 
     def chance(self) -> bool:
@@ -101,7 +116,7 @@ class _Drawing:
     def region(self, depth: int, *, is_body: bool) -> Item:
         """Draw items and the edges between them. A body has one entry, and everything in it leads to its exit."""
         items: list[Item] = []
-        wanted = self.draw(st.integers(0, 4)) if is_body else self.left
+        wanted = self.draw(_FEW) if is_body else self.left
         while self.left > 0 and len(items) < wanted:
             self.add(items, self.item(depth), is_body)
         if is_body or not items:
@@ -113,9 +128,8 @@ class _Drawing:
     def add(self, items: list[Item], item: Item, is_body: bool) -> None:
         """Put `item` behind some of those before it: at least one, in a body."""
         if items:
-            least = 1 if is_body or self.draw(st.integers(0, 4)) else 0
-            before = self.draw(st.lists(st.sampled_from(items), min_size=least, max_size=3, unique=True))
-            self.edges += [_edge(source, item) for source in before]
+            least = 1 if is_body or self.draw(_FEW) else 0
+            self.edges += [_edge(items[at], item) for at in self.draw(_some(len(items), least))]
         items.append(item)
 
     def item(self, depth: int) -> Item:
@@ -154,16 +168,16 @@ class _Drawing:
     def make_control(self, node: dict[str, Any]) -> None:
         node["type"] = self.draw(st.sampled_from((*PASS_THROUGH, "wait", "loop" if "loop" in node else "join")))
         if node["type"] == "wait":
-            node["wait"] = self.draw(st.sampled_from((0, 1_000, "size(run.id) * 100")))
+            node["wait"] = self.draw(_WAIT)
 
     def make_fallible(self, node: dict[str, Any]) -> None:
-        node["type"] = self.draw(st.sampled_from(TYPES))
+        node["type"] = self.draw(_TYPE)
         if self.chance():
-            node["retry"] = {"max_attempts": self.draw(st.integers(1, 3)), "backoff_ms": 100}
+            node["retry"] = {"max_attempts": self.draw(_ATTEMPTS), "backoff_ms": 100}
         if self.chance():
             node["timeout_ms"] = 5_000
         if self.chance():
-            node["failure_policy"] = self.draw(st.sampled_from(("continue", "fail_fast", "park")))
+            node["failure_policy"] = self.draw(_POLICY)
 
     def decorate_edges(self, node: dict[str, Any], out: list[dict[str, Any]]) -> None:
         if self.chance():
@@ -173,9 +187,9 @@ class _Drawing:
             if is_branching and self.draw(_EITHER):
                 edge["when"] = self.draw(_CONDITION)
             if self.failures and node["type"] in TYPES and self.chance():
-                edge["on"] = self.draw(st.sampled_from(("error", "timeout")))
+                edge["on"] = self.draw(_TROUBLE)
             elif "loop" in node and self.draw(_EITHER):
-                edge["leave"] = self.draw(st.sampled_from(("break", "timeout")))
+                edge["leave"] = self.draw(_WAY_OUT)
 
     def refer(self) -> None:
         before: dict[str, set[str]] = {}

@@ -19,7 +19,7 @@ _EACH: Final = 1_000
 _FIRST: Final = 20_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _PORTS: Final = cycle(random.sample(range(_FIRST, _FIRST + _EACH), _EACH))
 """Below those that the system gives out by itself, and no two processes of one test run have any in common: a port
-stays free until whoever is to listen on it has come up. So are those 10,000 above, for the nodes of a cluster."""
+stays free until whoever is to listen on it has come up. So do those 10,000 above, for the nodes of a cluster."""
 
 
 def free_port() -> int:
