@@ -270,7 +270,6 @@ async def test_runs_that_end_before_their_turn_are_no_errors(room: Room) -> None
     assert (await settled(room, place))["counts"] == counted(applied=3, ended=1)
 
 
-@in_partitions
 async def test_a_run_that_cannot_be_reached_is_tried_again_when_the_edit_is_resumed(room: Room, pool: Pool) -> None:
     # Given a run that is accepted, and not in Redis
     [run_id] = await fleet(room, 1)

@@ -191,7 +191,8 @@ class System:
         await close(connection)
 
     def _is_ready(self) -> bool:
-        return httpx.get(f"{self.url}/readyz").status_code == 200
+        """Whether every partition is open: the API answers 200 when one is."""
+        return bool(httpx.get(f"{self.url}/readyz").json() == {"ready": True, "reasons": {}})
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"
