@@ -11,8 +11,10 @@ import structlog
 
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
-from pointsman.execute.shares import are_at_rest, shares
+from pointsman.execute.shares import are_at_rest, newest, shares
+from pointsman.plan import canonical
 from pointsman.ports.leases import RENEW_EVERY_MS, TTL_MS, Leases
+from pointsman.protocol import version
 
 log = structlog.get_logger()
 
@@ -44,7 +46,8 @@ class Holding:
     """Takes and renews leases, gives up what others lack, and serves what it holds and nothing else.
 
     A lease that ran out before it was renewed counts as lost, even where nobody took it: whoever was away for so long
-    does not know what happened meanwhile.
+    does not know what happened meanwhile. Where processes of a newer release are there, which understand more, those of
+    this one hold nothing: what they would leave to the newer ones would lie where nobody else reads.
     """
 
     def __init__(
@@ -109,10 +112,10 @@ class Holding:
         await self._take([number for number in unserved if number not in change.release] + change.take)
 
     async def _joined(self) -> frozenset[str] | None:
-        """The members; None while they cannot be asked for: what is held is held on to then."""
+        """The members that are to serve; None while they cannot be asked for: what is held is held on to then."""
         try:
             async with asyncio.timeout(_ROUND_S):
-                return await self._leases.join()
+                return newest(await self._leases.join((version.PROTOCOL, canonical.PLAN_FORMAT)))
         except (ServerUnavailable, TimeoutError) as wrong:
             log.warning("membership_not_renewed", reason=str(wrong) or "no answer in time")
             return None

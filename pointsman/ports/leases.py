@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, Literal, Protocol
 
 Role = Literal["coordinator", "supervisor"]
+Release = tuple[int, int]
+"""What a release understands, at most: the protocol of runs, and the format of plans."""
 
 TTL_MS: Final = 3_000
 """How long a lease, and a membership, lasts after it was renewed."""
@@ -25,8 +27,9 @@ class Leases(Protocol):
         """This process, by the name that the others know it by."""
         ...
 
-    async def join(self) -> frozenset[str]:
-        """Be a member for another `TTL_MS`; all the members there are. Raises `ServerUnavailable`."""
+    async def join(self, release: Release) -> Mapping[str, Release]:
+        """Be a member of that release for another `TTL_MS`; all there are, each with its own. Raises
+        `ServerUnavailable`."""
         ...
 
     async def leave(self) -> None:

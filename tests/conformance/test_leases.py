@@ -16,6 +16,7 @@ from pointsman.base.clock import ManualClock
 from pointsman.ports.leases import TTL_MS, Leases
 
 COUNT = 4
+NOW, LATER = (1, 1), (1, 2)
 
 
 class Leasing(Protocol):
@@ -124,37 +125,46 @@ async def test_only_the_holder_can_release_a_partition(leasing: Leasing) -> None
 async def test_a_member_is_forgotten_when_it_was_not_heard_of(leasing: Leasing) -> None:
     # Given two members
     one, other = leasing.of("one"), leasing.of("other")
-    assert await one.join() == {"one"}
-    assert await other.join() == {"one", "other"}
+    assert set(await one.join(NOW)) == {"one"}
+    assert set(await other.join(NOW)) == {"one", "other"}
     # When one of them is not heard of for so long
     await leasing.pass_time()
     # Then the other is alone, until it comes back
-    assert await other.join() == {"other"}
-    assert await one.join() == {"one", "other"}
+    assert set(await other.join(NOW)) == {"other"}
+    assert set(await one.join(NOW)) == {"one", "other"}
+
+
+async def test_members_know_of_which_release_the_others_are(leasing: Leasing) -> None:
+    # Given processes of two releases
+    one, other = leasing.of("one"), leasing.of("an:other")
+    # When they join, then each knows what the other understands
+    assert await one.join(NOW) == {"one": NOW}
+    assert await other.join(LATER) == {"one": NOW, "an:other": LATER}
+    assert await one.join(NOW) == {"one": NOW, "an:other": LATER}
 
 
 async def test_a_member_that_leaves_is_no_member_at_once(leasing: Leasing) -> None:
     # Given two members
     one, other = leasing.of("one"), leasing.of("other")
-    await one.join()
-    await other.join()
+    await one.join(NOW)
+    await other.join(NOW)
     # When one leaves
     await one.leave()
     # Then the other is alone
-    assert await other.join() == {"other"}
+    assert set(await other.join(NOW)) == {"other"}
 
 
 @pytest.mark.parametrize("change", ["join", "leave", "release"])
 async def test_whoever_waits_is_told_of_every_change(leasing: Leasing, change: str) -> None:
     # Given a process that has seen all there was to see, and waits
     one, other = leasing.of("one"), leasing.of("other")
-    await one.join()
+    await one.join(NOW)
     await one.changed(1)
     waiting = asyncio.create_task(one.changed(60_000))
     # When another comes, goes, or releases something
     match change:
         case "join":
-            await other.join()
+            await other.join(NOW)
         case "leave":
             await other.leave()
         case _:
@@ -167,7 +177,7 @@ async def test_whoever_waits_is_told_of_every_change(leasing: Leasing, change: s
 async def test_waiting_for_a_change_ends_by_itself(leasing: Leasing) -> None:
     # Given a process that has seen all there was to see
     one = leasing.of("one")
-    await one.join()
+    await one.join(NOW)
     await one.changed(1)
     # When nothing changes, then it waits no longer than it said
     async with asyncio.timeout(10):

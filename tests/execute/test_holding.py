@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import NoReturn
 
 from pointsman.adapters.memory.leases import LeaseTable, MemoryLeases
 from pointsman.base.clock import SystemClock
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis
 from pointsman.execute.holding import Holding, Tenure
+from pointsman.ports.leases import Release
 from tests.support.start_stop import stress
 from tests.support.waiting import eventually
 
@@ -117,7 +119,7 @@ async def test_what_is_held_is_held_on_to_while_nobody_can_say_who_is_there() ->
     one = Process(table, "one", served)
     asked: list[int] = []
 
-    async def away(*_: object) -> frozenset[str]:
+    async def away(*_: object) -> NoReturn:
         asked.append(1)
         raise ServerUnavailable("SRV002", "the connection was lost")
 
@@ -165,6 +167,28 @@ async def test_a_partition_is_served_though_the_answers_that_it_was_taken_were_l
         await eventually(lambda: counts(one) == [8])
         assert not lost
         one.drain.set()
+
+
+async def test_an_older_release_stands_by_while_a_newer_one_is_there() -> None:
+    # Given a process of an older release that holds everything
+    table, served = LeaseTable(SystemClock()), nothing_served()
+    old, new = (Process(table, name, served) for name in ("old", "new"))
+    join = old.leases.join
+
+    async def join_as_older(release: Release) -> Mapping[str, Release]:
+        return await join((release[0] - 1, release[1]))
+
+    old.leases.join = join_as_older  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(old.holding.run())
+        await eventually(lambda: counts(old) == [8])
+        # When a newer one comes, then that serves it all
+        group.create_task(new.holding.run())
+        await eventually(lambda: counts(old, new) == [0, 8])
+        # Until it goes
+        new.drain.set()
+        await eventually(lambda: counts(old, new) == [8, 0])
+        old.drain.set()
 
 
 async def test_holding_can_be_started_and_stopped_at_any_moment() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.execute.shares import Change, are_at_rest, shares
+from pointsman.execute.shares import Change, are_at_rest, newest, shares
 
 NAMES = ["a:1", "a:2", "b:1", "c:9", "d:4"]
 MEMBERS = st.sets(st.sampled_from(NAMES), min_size=1)
@@ -78,6 +78,20 @@ def test_nobody_takes_what_another_holds_or_releases_it(members: set[str], holde
     assert all(holders[number] is None for number in change.take)
     assert all(holders[number] == me for number in change.release)
     assert not (change.take and change.release)
+
+
+@given(MEMBERS, holdings(NAMES))
+def test_who_is_no_member_gives_up_all_it_holds(members: set[str], holders: Holders) -> None:
+    # When a process decides that is none of those that are to serve
+    change = shares("old", members, holders | {30: "old", 31: "old"})
+    # Then it holds nothing any more
+    assert change == Change([], [30, 31])
+
+
+def test_only_members_of_the_newest_release_are_to_serve() -> None:
+    members = {"a:1": (1, 1), "b:1": (2, 1), "c:9": (1, 2), "d:4": (2, 1)}
+    assert newest(members) == {"b:1", "d:4"}
+    assert newest({"a:1": (1, 9)}) == {"a:1"}
 
 
 @given(MEMBERS, holdings(NAMES))

@@ -39,10 +39,11 @@ async def test_runs_of_a_newer_release_are_left_to_the_coordinator_that_knows_th
     await eventually(lambda: system.is_serving("coordinator2"))
     # When runs go on that the earlier one does not understand
     runs = await start_many(caller, rounds(5), 20)
-    # Then all come to their ends, nothing was set aside, and the earlier one has passed on what it was given
+    # Then all come to their ends, nothing was set aside, and the earlier one has passed on what it was given;
+    # of several partitions it is given none
     await all_complete(caller, runs, {"b": {"pass": 5}}, timeout=60)
     assert await caller.length(lambda keys: keys.rejected) == rejected
-    assert system.metric("coordinator2", "pointsman_left_to_newer_total") > 0
+    assert (system.metric("coordinator2", "pointsman_left_to_newer_total") > 0) == (system.redis.partitions == 1)
     assert system.metric("coordinator2", 'pointsman_signals_total{outcome="applied"}') == 0
 
 

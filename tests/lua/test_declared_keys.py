@@ -106,7 +106,7 @@ async def whatever_scripts_do(url: str, operator: Redis) -> None:
     await intake.intake(0)
     await intake.aclose()
     leases = PartitionLeases(partitions, "coordinator", "c1")
-    await leases.join()
+    await leases.join((1, 1))
     await leases.hold([0])
     await leases.release([0])
     await leases.aclose()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pointsman.base.clock import Clock
 from pointsman.base.ids import Millis
-from pointsman.ports.leases import TTL_MS
+from pointsman.ports.leases import TTL_MS, Release
 
 
 class LeaseTable:
@@ -15,7 +15,7 @@ class LeaseTable:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.members: dict[str, Millis] = {}
+        self.members: dict[str, tuple[Release, Millis]] = {}
         self.leases: dict[int, tuple[str, Millis]] = {}
         self.news = asyncio.Event()
         """Of the latest change; the next has another."""
@@ -43,16 +43,16 @@ class MemoryLeases:
         """The consumer."""
         return self._consumer
 
-    async def join(self) -> frozenset[str]:
+    async def join(self, release: Release) -> Mapping[str, Release]:
         """Be a member, and forget those whose time is over."""
         now, members = self._table.now(), self._table.members
         before = frozenset(members)
-        for name in [name for name, until in members.items() if until <= now]:
+        for name in [name for name, (_, until) in members.items() if until <= now]:
             del members[name]
-        members[self._consumer] = Millis(now + TTL_MS)
+        members[self._consumer] = release, Millis(now + TTL_MS)
         if before != frozenset(members):
             self._table.tell()
-        return frozenset(members)
+        return {name: each for name, (each, _) in members.items()}
 
     async def leave(self) -> None:
         """Be no member."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from pointsman.adapters.redis.partition import Partition
@@ -11,7 +11,7 @@ from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.scripts import script
 from pointsman.adapters.redis.wire import Answer
 from pointsman.base.errors import ServerUnavailable
-from pointsman.ports.leases import RENEW_EVERY_MS, TTL_MS, Role
+from pointsman.ports.leases import RENEW_EVERY_MS, TTL_MS, Release, Role
 
 _PATIENCE_S: Final = RENEW_EVERY_MS / 1000
 _GRACE_S: Final = 1.0
@@ -30,6 +30,8 @@ class PartitionLeases:
         self._partitions = partitions.all
         self._role = role
         self._consumer = consumer
+        self._member = ""
+        """The consumer as it was last counted among the members."""
         first = partitions.all[0]
         self._first = first
         self._members = first.keys.members(role)
@@ -42,15 +44,16 @@ class PartitionLeases:
         """The consumer."""
         return self._consumer
 
-    async def join(self) -> frozenset[str]:
+    async def join(self, release: Release) -> Mapping[str, Release]:
         """Be a member, and forget those whose time is over."""
-        keys, told = (self._members, self._changes), (self._consumer, TTL_MS)
+        self._member = "{}.{} {}".format(*release, self._consumer)
+        keys, told = (self._members, self._changes), (self._member, TTL_MS)
         _, *members = await self._first.connection.run(script("join_members"), keys, told)
-        return frozenset(member.decode() for member in members)
+        return dict(_read(member.decode()) for member in members)
 
     async def leave(self) -> None:
         """Be no member."""
-        await self._first.connection.ask("ZREM", self._members, self._consumer)
+        await self._first.connection.ask("ZREM", self._members, self._member)
         await self._tell()
 
     async def holders(self, partitions: Collection[int]) -> dict[int, str | None]:
@@ -100,6 +103,12 @@ class PartitionLeases:
         """The answers of those partitions that answer in time."""
         answers = await asyncio.gather(*(_in_time(ask(self._partitions[number])) for number in partitions))
         return {number: told for number, told in zip(partitions, answers, strict=True) if told is not None}
+
+
+def _read(member: str) -> tuple[str, Release]:
+    release, _, consumer = member.partition(" ")
+    protocol, _, plan_format = release.partition(".")
+    return consumer, (int(protocol), int(plan_format))
 
 
 async def _in_time(asked: Awaitable[list[Answer]]) -> list[Answer] | None:
