@@ -87,7 +87,8 @@ class JournalWatch:
 
     async def _waited(self, run: RunId, seq: int, timeout: float | None) -> _Waiter | None:
         with self._waiter(run, seq) as waiter:
-            self._rung.set()
+            # Not at once: the journal is likely to ring before, and what was asked for is not there yet.
+            asyncio.get_running_loop().call_later(_PACE_S, self._rung.set)
             try:
                 async with asyncio.timeout(timeout):
                     await waiter.reached.wait()
