@@ -66,6 +66,7 @@ async def _shared(
             await asyncio.gather(*(service.keep_running(name, loop, tenure.stop) for name, loop in loops.items()))
             for name in loops:
                 service.health.ready(name)
+            duties.forget(number)
 
     async def hold(end: asyncio.Event) -> None:
         await Holding(leases, len(partitions.all), serve, end, service.metrics.partitions_held.set).run()

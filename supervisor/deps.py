@@ -65,7 +65,10 @@ class Duties:
         self._documents = Documents(pool)
         self._session = WriterSession(service.settings.database_dsn, service.settings.supervisor.lease_ttl_ms)
         self._lag = Worst(service.metrics.journal_lag_ms)
-        self._recovering = Worst(service.metrics.recovering)
+        recovering, count = Worst(service.metrics.recovering), len(partitions.all)
+        self._progress = [
+            Progress(service.health, service.metrics, recovering.of(number), number, count) for number in range(count)
+        ]
         self._room = asyncio.Semaphore(RECOVERIES_AT_ONCE)
 
     def of_all(self) -> Mapping[str, Loop]:
@@ -100,6 +103,11 @@ class Duties:
             "rejected": rejected.run,
         }
 
+    def forget(self, number: int) -> None:
+        """Tell no more of a partition that others serve now."""
+        self._progress[number].forget()
+        self._lag.of(number)(0)
+
     def _journal(
         self, number: int, source: RedisEventSource, store: RunStore, drain: asyncio.Event, left: Callable[[], None]
     ) -> Journal:
@@ -122,15 +130,15 @@ class Duties:
 
     def _fence(self, number: int) -> Fence:
         """What recovers a partition where it has to be."""
-        service, count = self._service, len(self._partitions.all)
+        service = self._service
         recovery = Recovery(
             RedisRecovery(self._partitions.all[number]),
-            PostgresOpenRuns(self._pool, number, count),
+            PostgresOpenRuns(self._pool, number, len(self._partitions.all)),
             self._documents,
             self._blobs,
             service.crasher,
             inline_limit=service.settings.coordinator.inline_limit_bytes,
-            told=Progress(service.health, service.metrics, self._recovering.of(number), number, count),
+            told=self._progress[number],
         )
         return Fence(recovery, self._room)
 

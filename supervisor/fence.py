@@ -50,6 +50,11 @@ class Progress:
         self._epoch = 0
         self._told_at = 0.0
 
+    def forget(self) -> None:
+        """Tell nothing of it any more: it is somebody else's now, done or not."""
+        self._health.ready(self._who)
+        self._recovering(0)
+
     def __call__(self, opening: Opening) -> None:
         """Take note of how far it has come."""
         if opening.opened_at is not None:

@@ -15,8 +15,12 @@ from prometheus_client import Gauge
 
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis, RunId, partition_of
+from pointsman.health import Health
+from pointsman.metrics import Metrics
+from pointsman.ports.recovery import Opening
 from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.state import RunHead
+from supervisor.fence import Progress
 from supervisor.reconcile import Reconcile, Starter
 from supervisor.worst import Worst
 from tests.supervisor.spread import PARTITIONS, Spread, spread_over
@@ -282,6 +286,21 @@ def reconciling(spread: Spread, starter: Starter, partitions: int = PARTITIONS) 
 
 async def nothing() -> None:
     """Nothing stands on the stream, and nobody else opens the partition."""
+
+
+def test_a_recovery_that_is_somebody_elses_now_is_told_of_no_more() -> None:
+    # Given a partition that is being recovered
+    health, metrics = Health(), Metrics()
+    progress = Progress(health, metrics, metrics.recovering.set, 3, PARTITIONS)
+    progress(Opening(7, "process", Millis(1), None, "state_lost", 5, 2, 0, 0))
+    told = "recovering: 2 of the 5 open runs looked at were restored so far"
+    assert health.reasons == {"recovery of partition 3": told}
+    assert metrics.recovering._value.get() == 1
+    # When this process loses it in the middle
+    progress.forget()
+    # Then it is as ready as any
+    assert health.reasons == {}
+    assert metrics.recovering._value.get() == 0
 
 
 def test_a_gauge_of_all_partitions_shows_the_worst_of_them() -> None:
