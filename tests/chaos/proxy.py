@@ -105,6 +105,8 @@ class Way:
 
     def _as_told(self, data: bytes) -> tuple[bytes, bytes]:
         """Data as the client is to read it, and its end where that may be the beginning of an address."""
+        if self.host == HOST:
+            return data, b""
         data, name = data.replace(HOST.encode(), self.host.encode()), HOST.encode()
         begun = next((size for size in range(len(name) - 1, 0, -1) if data.endswith(name[:size])), 0)
         return data[: len(data) - begun], data[len(data) - begun :]
