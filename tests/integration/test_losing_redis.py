@@ -185,6 +185,23 @@ async def test_a_supervisor_that_dies_in_the_middle_leaves_the_rest_to_the_next(
     await nothing_was_done_again(caller, runs)
 
 
+async def test_a_start_that_meets_the_closed_fence_first_is_accepted_and_runs_once_it_is_open(caller: Caller) -> None:
+    # Given an API that does not know yet that Redis has lost everything, and nobody who would recover it
+    system = caller.system
+    await eventually(lambda: caller.client.get("/readyz"))
+    system.kill("supervisor")
+    await caller.redis.flushall()
+    # When runs are started, one after the other
+    told = [await caller.client.post("/api/v1/runs", json={"definition": rounds(2)}) for _ in range(2)]
+    # Then the first is accepted, which means that it is in Postgres, and by the second the API knows better
+    assert [answered.status_code for answered in told] == [201, 503]
+    first = told[0].json()
+    assert (first["status"], told[1].json()["code"]) == ("QUEUED", "SRV061")
+    # And it runs as soon as Redis is recovered
+    system.start("supervisor")
+    assert await caller.completed(first["run_id"]) == {"b": {"pass": 2}}
+
+
 async def test_a_command_that_redis_lost_before_the_journal_had_it_is_not_answered_as_done(caller: Caller) -> None:
     # Given a pause that Redis has taken, and nobody writes down
     system = caller.system
