@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
 
 import structlog
 import uvicorn
@@ -17,6 +15,7 @@ from fastapi import FastAPI
 from orchestrator_api.app import create_app
 from orchestrator_api.deps import open_services
 from orchestrator_api.fleet_editor import FleetEditor
+from orchestrator_api.giving_way import give_way
 from orchestrator_api.keys import keys_of
 from pointsman.base.errors import PointsmanError, ServerUnavailable
 from pointsman.service import Exit, Service
@@ -24,9 +23,6 @@ from pointsman.service import main as be_a_process
 from pointsman.settings import Settings
 
 log = structlog.get_logger()
-
-GIVES_WAY: Final = 5
-"""How much nicer it is than what it shares a machine with: a run that moves does not wait for one that is edited."""
 
 
 class Server(uvicorn.Server):
@@ -118,7 +114,7 @@ def _cannot_listen(host: str, port: int, why: OSError) -> ServerUnavailable:
 
 def main(environ: Mapping[str, str] | None = None) -> Exit:
     """Be the API; the answer is the exit status."""
-    os.nice(GIVES_WAY)
+    give_way()
     try:
         return be_a_process("api", run, environ)
     except PointsmanError as wrong:
