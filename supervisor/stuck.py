@@ -11,7 +11,7 @@ import structlog
 from pointsman.base.clock import monotonic
 from pointsman.base.ids import JobId, Millis, RunId
 from pointsman.metrics import Metrics
-from pointsman.ports.pulse import Pulse, Pulses
+from pointsman.ports.pulse import UNSEEN, Pulse, Pulses
 from pointsman.ports.run_index import OLDEST, QuietRun, RunIndex
 from pointsman.protocol.signal import WireSignal, encode_wire
 from pointsman.service import pause
@@ -133,6 +133,8 @@ def _is_unheard(run: QuietRun, waiting: Mapping[RunId, Millis], since: Millis) -
 
 def _why(pulse: Pulse | None, journalled: int, since: Millis) -> str:
     """Why a run is stuck whose last event in the journal is number `journalled`, and older than `since`."""
+    if pulse is UNSEEN:
+        return ""
     if pulse is None:
         return why_stuck(None, since)
     if pulse.seq < journalled:

@@ -18,6 +18,7 @@ from pointsman.adapters.blobs.store import open_blobs
 from pointsman.adapters.postgres.connect import close, connect, not_durable
 from pointsman.adapters.postgres.layout import PostgresLayout
 from pointsman.adapters.postgres.migrate import check_schema, known_migrations
+from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.remains import is_in_use
@@ -28,6 +29,7 @@ from pointsman.cli.options import AsJson
 from pointsman.cli.output import Output
 from pointsman.execute.layout import other_layout
 from pointsman.expr import engine
+from pointsman.ports.recovery import Fence
 from pointsman.settings import Settings, load
 
 _STYLES: Final = {"ok": ("✔", "green"), "warning": ("!", "bold yellow"), "failed": ("✘", "bold red")}
@@ -126,12 +128,23 @@ async def _partitions(settings: Settings) -> Finding:
         told = f"there were {counts}, of which Redis holds nothing: the next supervisor opens {settings.partitions}"
         return Finding("partitions", "warning", told)
     async with aclosing(await Partitions.connected(settings.redis_dsn, counts)) as partitions:
-        fences = await asyncio.gather(*(RedisRecovery(partition).look() for partition in partitions.all))
-    closed = [str(number) for number, fence in enumerate(fences) if not fence.is_open]
+        fences = await asyncio.gather(*(_fence(partition) for partition in partitions.all))
+    if away := {str(number): fence for number, fence in enumerate(fences) if isinstance(fence, ServerUnavailable)}:
+        told = f"of {counts} these cannot be asked: {', '.join(away)}. {next(iter(away.values()))}"
+        return Finding("partitions", "failed", told)
+    closed = [str(number) for number, fence in enumerate(fences) if isinstance(fence, Fence) and not fence.is_open]
     if not closed:
         return Finding("partitions", "ok", f"{counts}, open")
     told = f"of {counts} these take no change until a supervisor has recovered them: {', '.join(closed)}"
     return Finding("partitions", "warning", f"{told}. `pointsman recover` shows how far that is")
+
+
+async def _fence(partition: Partition) -> Fence | ServerUnavailable:
+    """Whether changes pass in a partition, or why that is not known."""
+    try:
+        return await RedisRecovery(partition).look()
+    except ServerUnavailable as away:
+        return away
 
 
 async def _postgres(settings: Settings) -> Finding:

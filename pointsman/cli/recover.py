@@ -23,7 +23,7 @@ from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.recovery import RedisRecovery
 from pointsman.adapters.redis.remains import is_in_use
 from pointsman.base.crashpoints import Crasher
-from pointsman.base.errors import RequestRefused
+from pointsman.base.errors import RequestRefused, ServerUnavailable
 from pointsman.cli.doctor import with_dev_servers
 from pointsman.cli.exits import ExitCode
 from pointsman.cli.options import AsJson
@@ -63,9 +63,9 @@ def recover(
     """
     output = Output(as_json=as_json)
     settings = with_dev_servers(load("cli"))
-    openings = asyncio.run(_recover(settings, output, rebuild_all=rebuild_all))
+    openings, away = asyncio.run(_recover(settings, output, rebuild_all=rebuild_all))
     output.result(_document(openings, settings.partitions), _told(openings, settings.partitions))
-    if any(opening.failed for opening in openings.values()):
+    if away or any(opening.failed for opening in openings.values()):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -81,21 +81,36 @@ class _Place(NamedTuple):
     source: RedisEventSource
     writer: LeasedWriter
     progress: _Progress
+    is_the_only_one: bool
 
 
-async def _recover(settings: Settings, output: Output, *, rebuild_all: bool) -> dict[int, Opening]:
+async def _recover(settings: Settings, output: Output, *, rebuild_all: bool) -> tuple[Openings, list[int]]:
+    """What was recovered, and the partitions whose servers are away: they keep no other from being recovered."""
     async with _places(settings, output) as places:
-        closed = [number for number, place in enumerate(places) if not await place.recovery.is_open()]
-        if not closed and not rebuild_all:
+        is_open = {number: await _is_open(place, number, output) for number, place in enumerate(places)}
+        away = [number for number, answer in is_open.items() if answer is None]
+        closed = [number for number, answer in is_open.items() if answer is False]
+        if not closed and not rebuild_all and not away:
             raise RequestRefused(
                 "SRV064",
                 "Redis is open and has lost nothing; nothing was done. `--rebuild-all` rebuilds every open run all "
                 "the same, from the journal, and hands out once more whatever is out.",
             )
-        wanted = range(len(places)) if rebuild_all else closed
+        wanted = [number for number in is_open if number not in away] if rebuild_all else closed
         batch = settings.supervisor.journal_batch
         # One after the other: a partition that is asked for is closed for no longer than it takes.
-        return {number: await _recovered(places[number], batch) for number in wanted}
+        return {number: await _recovered(places[number], batch) for number in wanted}, away
+
+
+async def _is_open(place: _Place, number: int, output: Output) -> bool | None:
+    """Whether a partition takes changes; None where its server is away. Raises where there is no other."""
+    try:
+        return await place.recovery.is_open()
+    except ServerUnavailable as away:
+        if place.is_the_only_one:
+            raise
+        output.say(f"partition {number} cannot be asked: {away}")
+        return None
 
 
 async def _recovered(place: _Place, batch: int) -> Opening:
@@ -166,7 +181,7 @@ def _place(
         inline_limit=settings.coordinator.inline_limit_bytes,
         told=progress,
     )
-    return _Place(recovery, record, source, LeasedWriter(session, partition.number, Metrics()), progress)
+    return _Place(recovery, record, source, LeasedWriter(session, partition.number, Metrics()), progress, of == 1)
 
 
 class _Progress:
@@ -199,6 +214,8 @@ def _document(openings: Openings, of: int) -> dict[str, Any]:
 
 def _told(openings: Openings, of: int) -> str:
     told = list(openings.values())
+    if not told:
+        return "No partition was recovered: those that can be asked are open, and have lost nothing."
     checked, restored, dropped, failed = (
         sum(counts) for counts in zip(*((o.checked, o.restored, o.dropped, o.failed) for o in told), strict=True)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pointsman.base.ids import JobId, Millis, RunId, TokenId
 from pointsman.protocol.state import OpenToken, RunStatus
@@ -19,11 +19,18 @@ class Pulse(NamedTuple):
     """Attempts that are out, and whose task is on no stream."""
 
 
+UNSEEN: Final = Pulse("RUNNING", -1, {}, [])
+"""Stands for a run of which nothing can be said at the moment: where it is, nobody can look."""
+
+
 class Pulses(Protocol):
     """Open runs, looked at in numbers."""
 
     async def of(self, runs: Sequence[RunId], since: Millis) -> dict[RunId, Pulse]:
-        """Those of the runs that are there; whether tasks are lost that were dispatched at or before `since`."""
+        """Those of the runs that are there; whether tasks are lost that were dispatched at or before `since`.
+
+        `UNSEEN` where that is not known, now or when `waiting` was asked last.
+        """
         ...
 
     async def waiting(self, since: Millis) -> dict[RunId, Millis] | None:

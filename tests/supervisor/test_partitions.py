@@ -13,6 +13,9 @@ import pytest
 import redis
 from prometheus_client import Gauge
 
+from pointsman.adapters.postgres.stuck_runs import StuckRuns
+from pointsman.adapters.redis.pulses import open_pulses
+from pointsman.adapters.redis.rejected_source import PushedSignals
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis, RunId, partition_of
 from pointsman.health import Health
@@ -22,9 +25,11 @@ from pointsman.protocol.outcome import StartOutcome
 from pointsman.protocol.state import RunHead
 from supervisor.fence import Progress
 from supervisor.reconcile import Reconcile, Starter
+from supervisor.stuck import Stuck
 from supervisor.worst import Worst
 from tests.supervisor.spread import PARTITIONS, Spread, spread_over
 from tests.support.processes import ended, free_port, started
+from tests.support.unreachable import without
 from tests.support.waiting import eventually
 
 
@@ -286,6 +291,30 @@ def reconciling(spread: Spread, starter: Starter, partitions: int = PARTITIONS) 
 
 async def nothing() -> None:
     """Nothing stands on the stream, and nobody else opens the partition."""
+
+
+async def test_runs_where_nobody_can_look_are_not_taken_for_stuck(spread: Spread) -> None:
+    # Given runs of which Redis has lost all that it had, in an open partition, a closed one, and one that is away
+    await spread.open()
+    runs = await spread.under_way(40)
+    await spread.pool.execute("UPDATE runs SET status = 'RUNNING', started_at = 1")
+    await spread.journal.append(await spread.streamed())
+    held, closed, away = list(spread.partitions.split(runs))[:3]
+    for number in (held, closed, away):
+        keys = [key for run in runs for key in spread.partitions.all[number].keys.state(run)]
+        await spread.partitions.public.ask("DEL", *keys)
+    at = spread.partitions.all[closed]
+    await at.connection.ask("DEL", at.keys.epoch)
+    partitions = without(spread.partitions, away)
+    # When it is looked for runs that are stuck
+    marks = StuckRuns(spread.pool)
+    parts = (open_pulses(partitions), spread.index, marks, PushedSignals(partitions.public), spread.store.now)
+    stuck = Stuck(*parts, asyncio.Event(), spread.metrics, stuck_after_ms=-60_000)
+    await stuck.look()
+    await stuck.look()
+    # Then only those are found of which that is certain
+    lost = spread.partitions.split(runs)[held]
+    assert await marks.reasons(runs) == dict.fromkeys(lost, "Redis does not hold it")
 
 
 def test_a_recovery_that_is_somebody_elses_now_is_told_of_no_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from pointsman.adapters.redis.packing import Argument, Command
@@ -11,8 +12,9 @@ from pointsman.adapters.redis.partition import Partition
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.records import pairs, read_token
 from pointsman.adapters.redis.wire import Answer
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import JobId, Millis, RunId, TokenId, job_id
-from pointsman.ports.pulse import Pulse, Pulses
+from pointsman.ports.pulse import UNSEEN, Pulse, Pulses
 from pointsman.protocol.dead_letter import addressee
 from pointsman.protocol.state import OpenToken
 
@@ -81,27 +83,44 @@ class RedisPulses:
 
 
 class RoutedPulses:
-    """The same of all partitions. Where one of them cannot be asked nothing is told of any: a run that is not seen
-    would be taken for one that is lost."""
+    """The same of all partitions. Of the runs in one that cannot be asked, or is closed, nothing is said."""
 
     def __init__(self, partitions: Partitions) -> None:
         self._partitions = partitions
         self._pulses = [RedisPulses(partition) for partition in partitions.all]
+        self._blind: set[int] = set()
 
     async def of(self, runs: Sequence[RunId], since: Millis) -> dict[RunId, Pulse]:
         """Ask the partitions side by side."""
         split = self._partitions.split(runs)
-        found = await asyncio.gather(*(self._pulses[number].of(few, since) for number, few in split.items()))
+        found = await asyncio.gather(*(self._of(number, few, since) for number, few in split.items()))
         return {run: pulse for told in found for run, pulse in told.items()}
 
     async def waiting(self, since: Millis) -> dict[RunId, Millis] | None:
-        """Look at each stream."""
+        """Look at each stream. None, or `ServerUnavailable`, where there is none that anything can be said of."""
+        looked = (pulses.waiting(since) for pulses in self._pulses)
+        told = await asyncio.gather(*looked, return_exceptions=True)
         found: dict[RunId, Millis] = {}
-        for told in await asyncio.gather(*(pulses.waiting(since) for pulses in self._pulses)):
-            if told is None:
-                return None
-            found |= told
-        return found
+        self._blind.clear()
+        for number, answer in enumerate(told):
+            if isinstance(answer, dict):
+                found |= answer
+            elif answer is None or isinstance(answer, ServerUnavailable):
+                self._blind.add(number)
+            else:
+                raise answer
+        if len(self._blind) < len(self._pulses):
+            return found
+        for answer in told:
+            if isinstance(answer, ServerUnavailable):
+                raise answer
+        return None
+
+    async def _of(self, number: int, runs: Sequence[RunId], since: Millis) -> dict[RunId, Pulse]:
+        if number not in self._blind:
+            with suppress(ServerUnavailable):
+                return await self._pulses[number].of(runs, since)
+        return dict.fromkeys(runs, UNSEEN)
 
 
 def open_pulses(partitions: Partitions) -> Pulses:
