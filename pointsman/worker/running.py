@@ -48,6 +48,7 @@ async def work_until_drained(target: str, settings: Settings, secrets: Secrets) 
     partitions = await Partitions.open(settings.redis_dsn, settings.partitions)
     try:
         service = Service(settings, settings.worker.metrics_port)
+        service.warn(partitions.warnings)
         shift = Shift(workers, service, partitions, blobs, secrets)
         await shift.begin()
         return await service.run(shift.loops())

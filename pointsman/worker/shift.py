@@ -41,6 +41,7 @@ class Shift:
         self, workers: Sequence[Worker], service: Service, partitions: Partitions, blobs: BlobStore, secrets: Secrets
     ) -> None:
         settings, count = service.settings, len(partitions.all)
+        self._partitions = partitions
         self._drain = service.drain
         self._grace_s = settings.grace_period_ms / 1_000
         self._lease_ms = settings.worker.lease_ms
@@ -55,8 +56,12 @@ class Shift:
         self._lease = Lease(settings.redis_dsn, self.consumer, self._types, settings.worker, self._posts)
 
     async def begin(self) -> None:
-        """Register. Raises `ServerUnavailable`."""
-        await asyncio.gather(*(post.register(self._lease_ms) for post in self._posts))
+        """Register. Where a partition's server is away, the lease does so once it is back.
+
+        Raises:
+            ServerUnavailable: All are away.
+        """
+        await self._partitions.each(lambda partition: self._posts[partition.number].register(self._lease_ms))
         self._lease.start()
         log.info("worker_registered", worker=self.consumer, types=self._types)
 

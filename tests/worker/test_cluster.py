@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -25,18 +27,19 @@ MOVED = 3
 @pytest.fixture
 def cluster(redis_cluster: RedisCluster) -> RedisCluster:
     """An empty cluster, all partitions of which are open."""
+    redis_cluster.start()
     redis_cluster.flush()
     open_all_fences(redis_cluster)
     return redis_cluster
 
 
 @asynccontextmanager
-async def at_work_on(cluster: RedisCluster, gate: Gate, concurrency: int | None = None) -> AsyncIterator[AtWork]:
+async def at_work_on(
+    cluster: RedisCluster, gate: Gate, concurrency: int | None = None, client: Any = None
+) -> AsyncIterator[AtWork]:
     """A worker that does whatever it is given as soon as the gate is open."""
-    async with (
-        cluster.client() as client,
-        at_work(cluster.url, gated(gate, concurrency), client=client, partitions=PARTITIONS, worker=QUICK) as work,
-    ):
+    worker, client = gated(gate, concurrency), client or cluster.client()
+    async with at_work(cluster.url, worker, client=client, partitions=PARTITIONS, worker=QUICK) as work:
         yield work
 
 
@@ -57,6 +60,11 @@ async def give(work: AtWork, node: str, *numbers: int) -> None:
         await work.parts[number].give(run=run_in(number), node=node)
 
 
+async def is_registered(work: AtWork, number: int) -> bool:
+    """Whether a worker is on the list of this partition."""
+    return work.shift.consumer in await work.registries[number].registered()
+
+
 async def nodes_reported(part: Streams, last: str) -> set[str]:
     """The nodes whose results are there once one of them is: a result may come twice."""
 
@@ -69,7 +77,7 @@ async def nodes_reported(part: Streams, last: str) -> set[str]:
 
 async def test_while_a_node_is_down_others_are_served_and_it_is_when_it_is_back(cluster: RedisCluster) -> None:
     gate = Gate()
-    async with at_work_on(cluster, gate) as work:
+    async with at_work_on(cluster, gate) as work, AsyncExitStack() as later:
         # Given a task in the worker's hands for each node
         lost, *others = held_by_each(cluster)
         kept = [number for numbers in others for number in numbers]
@@ -83,6 +91,10 @@ async def test_while_a_node_is_down_others_are_served_and_it_is_when_it_is_back(
         for number in kept:
             assert "meanwhile" in await nodes_reported(work.parts[number], "meanwhile")
         await eventually(lambda: f"results_{lost[0]}" in work.service.health.reasons)
+        # And a worker that is started now is there for the others
+        late = await later.enter_async_context(at_work_on(cluster, gate, client=work.streams.redis))
+        both = {worker.shift.consumer: ("function",) for worker in (work, late)}
+        assert [await late.registries[number].registered() for number in kept] == [both] * len(kept)
         # Until it is back, more than a lease later, and is served like the others
         cluster.start()
         assert [await work.registries[number].lost() for number in kept] == [{}] * len(kept)
@@ -91,7 +103,8 @@ async def test_while_a_node_is_down_others_are_served_and_it_is_when_it_is_back(
         await give(work, "afterwards", *lost)
         for number in lost:
             assert "afterwards" in await nodes_reported(work.parts[number], "afterwards")
-        await eventually(lambda: work.service.health.is_ready)
+            await eventually(partial(is_registered, late, number))
+        await eventually(lambda: work.service.health.is_ready and late.service.health.is_ready)
 
 
 async def test_a_node_that_hangs_has_slots_reserved_in_vain_once(

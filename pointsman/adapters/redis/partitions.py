@@ -43,7 +43,7 @@ class Partitions:
         partitions = await cls.connected(url, count)
         try:
             partitions.warnings = await partitions.check()
-            await partitions._each(Partition.join)
+            await partitions.each(Partition.join)
         except BaseException:
             await partitions.aclose()
             raise
@@ -88,14 +88,14 @@ class Partitions:
     async def check(self) -> list[str]:
         """See that every server is fit, each looked at once: what is allowed but worth telling. Raises as `open`."""
         # Who serves a partition is known once it is connected.
-        away = await self._each(lambda partition: partition.connection.ask("PING"))
+        away = await self.each(lambda partition: partition.connection.ask("PING"))
         there = [partition.connection for partition in self.all if partition.number not in away]
         servers: dict[Address, Connection] = {connection.address: connection for connection in there}
         found = [text for each in servers.values() for text in await check_server(each, len(self.all))]
         missing = f"partitions {', '.join(map(str, away))} of {len(self.all)} are away:"
         return [*found, *(f"{missing} {why}" for why in list(away.values())[:1])]
 
-    async def _each(self, step: Callable[[Partition], Awaitable[object]]) -> dict[int, ServerUnavailable]:
+    async def each(self, step: Callable[[Partition], Awaitable[object]]) -> dict[int, ServerUnavailable]:
         """Take a step in every partition; why it could not be taken in some. Raises where it was in none."""
         told = await asyncio.gather(*map(step, self.all), return_exceptions=True)
         away: dict[int, ServerUnavailable] = {}
