@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
 import httpx
@@ -22,7 +22,7 @@ from tests.chaos.faults import carry_out_all
 from tests.chaos.gather import Dump, Sources, dump, forget_ledgers, gathered, kept_runs, losses
 from tests.chaos.load import Amount, Load
 from tests.chaos.record import Kept, Run, Violation
-from tests.chaos.schedule import KINDS, SERVERS, KindName, schedule
+from tests.chaos.schedule import KINDS, SERVERS, KindName, is_server, schedule
 from tests.integration.system import MODULES
 from tests.support.waiting import eventually, let_pass
 
@@ -66,7 +66,7 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
     """Play a round on a system that is whole; it is whole again afterwards."""
     done: Counter[str] = Counter()
     looks: list[dict[RunId, Kept]] = []
-    faults = schedule(plan.seed, plan.seconds, plan.faults_per_s, plan.among, plan.kinds)
+    faults = schedule(plan.seed, plan.seconds, plan.faults_per_s, _struck(system, plan), plan.kinds)
     system.wrong.clear()
     async with _sources(system) as sources:
         asking = Asking(sources.client, system.urls)
@@ -95,15 +95,25 @@ async def play(system: ChaosSystem, plan: Round) -> Outcome:
     return Outcome(plan, runs, done, len(looks), found)
 
 
+def _struck(system: ChaosSystem, plan: Round) -> tuple[str, ...]:
+    """What a round strikes: where it strikes Redis, every server that is part of it."""
+    if "redis" not in plan.among:
+        return plan.among
+    processes = tuple(name for name in plan.among if not is_server(name))
+    return (*processes, *system.all_servers)
+
+
 @asynccontextmanager
 async def _sources(system: ChaosSystem) -> AsyncIterator[Sources]:
     pool = await open_pool(system.postgres.dsn, name="test", size=2)
     try:
-        async with (
-            httpx.AsyncClient(base_url=system.url, timeout=15, limits=httpx.Limits(max_connections=200)) as client,
-            Redis.from_url(system.redis.url, protocol=2) as redis,
-        ):
-            yield Sources(redis, pool, client, system.ledgers)
+        async with AsyncExitStack() as opened:
+            limits = httpx.Limits(max_connections=200)
+            client = await opened.enter_async_context(httpx.AsyncClient(base_url=system.url, timeout=15, limits=limits))
+            nodes = [
+                await opened.enter_async_context(Redis.from_url(node.url, protocol=2)) for node in system.redis.nodes
+            ]
+            yield Sources(nodes, system.redis.partitions, pool, client, system.ledgers)
     finally:
         pool.terminate()
 
@@ -115,7 +125,7 @@ async def _watch(system: ChaosSystem, sources: Sources, looks: list[dict[RunId, 
         system.bring_back()
         try:
             async with asyncio.timeout(5):
-                looks.append(kept_runs(await dump(sources.redis)))
+                looks.append(kept_runs(await dump(sources.nodes)))
         except (RedisError, OSError, TimeoutError):
             continue
 
@@ -128,11 +138,11 @@ async def _settled(sources: Sources, load: Load) -> Dump:
             "SELECT count(*) FROM runs WHERE run_id = ANY($1) AND ended_at IS NULL", load.asked
         )
         unread = await sources.pool.fetchval(OPEN_LETTERS, load.asked)
-        return not open_runs and not unread and not list(is_left_behind(await dump(sources.redis)))
+        return not open_runs and not unread and not list(is_left_behind(await dump(sources.nodes)))
 
     with suppress(AssertionError):
         await eventually(is_over, timeout=PATIENCE_S)
-    return await dump(sources.redis)
+    return await dump(sources.nodes)
 
 
 async def _alarms(sources: Sources) -> list[str]:

@@ -21,6 +21,7 @@ from tests.chaos.proxy import HOST, Cut, Way, Ways
 from tests.integration.system import MODULES, System
 from tests.support.cluster import redis_servers
 from tests.support.processes import free_port
+from tests.support.topology import Topology
 from tests.support.waiting import eventually_sync
 
 PAIRED: Final = ("coordinator2", "supervisor2", "worker2", "api2")
@@ -32,15 +33,20 @@ class ChaosSystem(System):
 
     modules: ClassVar[Mapping[str, tuple[str, ...]]] = {**MODULES, "worker": ("pointsman.worker", "tests.chaos.worker")}
 
-    def __init__(self, folder: Path, more: Sequence[str] = PAIRED) -> None:
-        super().__init__(folder)
-        self.redis = redis_servers("one", folder / "redis", appendfsync="always")
+    def __init__(self, folder: Path, more: Sequence[str] = PAIRED, topology: Topology = "one") -> None:
+        super().__init__(folder, topology)
+        self.redis = redis_servers(topology, folder / "redis", appendfsync="always")
         self.ledgers = folder / "ledgers"
         self.ledgers.mkdir(parents=True)
         self.processes = (*MODULES, *more)
         self._ports = {name: free_port() for name in more if _is_api(name)}
         self._ways = Ways()
         self._known: dict[tuple[str, str], Way] = {}
+        several = len(self.redis.nodes) > 1
+        self._addresses = {
+            name: f"127.0.0.{2 + number}" if several else HOST for number, name in enumerate(self.processes)
+        }
+        """Where each process finds the nodes of a cluster."""
         self.wrong: list[str] = []
         """What no process should have done, of the round that is played."""
         self.struck: set[str] = set()
@@ -61,7 +67,17 @@ class ChaosSystem(System):
             if not self.is_alive(name):
                 self.start(name)
         eventually_sync(lambda: all(self.is_serving(name) for name in self.processes if not _is_api(name)), timeout=60)
-        eventually_sync(lambda: all(httpx.get(f"{url}/readyz").status_code == 200 for url in self.urls), timeout=60)
+        eventually_sync(lambda: not any(httpx.get(f"{url}/readyz").json()["reasons"] for url in self.urls), timeout=60)
+
+    @property
+    def servers_of_redis(self) -> dict[str, EmbeddedRedis]:
+        """Every server that Redis is made of, by its name."""
+        return {f"redis{number or ''}": node for number, node in enumerate(self.redis.nodes)}
+
+    @property
+    def all_servers(self) -> tuple[str, ...]:
+        """Every server there is, by name."""
+        return *self.servers_of_redis, "postgres"
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -71,7 +87,7 @@ class ChaosSystem(System):
     def start(self, name: str, **settings: str) -> None:
         """Start a process, both servers behind ways of its own."""
         own = {
-            "REDIS_URL": self._through(self.redis.url, self._way(name, "redis")),
+            "REDIS_URL": self._url_for(name),
             "DATABASE_URL": self._through(self.postgres.dsn, self._way(name, "postgres")),
             "LOG_LEVEL": "warning",
             FOLDER: str(self.ledgers),
@@ -97,14 +113,6 @@ class ChaosSystem(System):
         """Ask a process to finish what it has begun, and do not wait for it."""
         self.send(name, signal.SIGTERM)
 
-    def flush(self) -> None:
-        """Let Redis lose all it has, as an operator does who is in the wrong window."""
-        self.redis.flush()
-
-    def wipe(self) -> None:
-        """Remove what a Redis that is down has written."""
-        self.redis.wipe()
-
     def cut(self, name: str, server: str, how: Cut) -> None:
         """Cut a process off from a server."""
         self._ways.do(self._way(name, server).cut(how))
@@ -115,7 +123,7 @@ class ChaosSystem(System):
 
     def server(self, name: str) -> EmbeddedRedis | EmbeddedPostgres:
         """One of the servers, by its name."""
-        return self.redis.nodes[0] if name == "redis" else self.postgres
+        return self.postgres if name == "postgres" else self.servers_of_redis[name]
 
     def send_to_server(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a server and every process it is made of."""
@@ -127,8 +135,16 @@ class ChaosSystem(System):
     def _way(self, name: str, server: str) -> Way:
         key = name, server
         if key not in self._known:
-            self._known[key] = self._ways.to(self.server(server).port)
+            at = HOST if server == "postgres" else self._addresses[name]
+            self._known[key] = self._ways.to(self.server(server).port, at)
         return self._known[key]
+
+    def _url_for(self, name: str) -> str:
+        """Where Redis is for a process, by its own ways; a cluster sends it on by these alone."""
+        ways = [self._way(name, server) for server in self.servers_of_redis]
+        account = urlsplit(self.redis.url).netloc.rpartition("@")[0]
+        places = ",".join(f"{way.host}:{way.port}" for way in ways)
+        return urlunsplit(urlsplit(self.redis.url)._replace(netloc=f"{account}@{places}"))
 
     @staticmethod
     def _through(url: str, way: Way) -> str:

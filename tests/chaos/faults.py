@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Final, assert_never
 
 from tests.chaos.chaos_system import ChaosSystem
-from tests.chaos.schedule import BEYOND, SERVERS, Fault, stand_in
+from tests.chaos.schedule import BEYOND, Fault, is_server, stand_in
+from tests.support.topology import flush, wipe
 from tests.support.waiting import eventually, let_pass
 
 STOPS_WITHIN_S: Final = 30
@@ -55,18 +56,19 @@ async def carry_out(system: ChaosSystem, fault: Fault) -> None:
             await let_pass(fault.lasts_s)
             system.mend(name, server)
         case "flush":
-            await asyncio.to_thread(system.flush)
+            await asyncio.to_thread(flush, system.servers_of_redis[fault.target])
         case "wipe":
-            await asyncio.to_thread(system.redis.kill)
-            system.wipe()
+            node = system.servers_of_redis[fault.target]
+            await asyncio.to_thread(node.kill)
+            wipe(node)
             await let_pass(fault.lasts_s)
-            await asyncio.to_thread(system.redis.start)
+            await asyncio.to_thread(node.start)
         case _:
             assert_never(fault.kind)
 
 
 async def _kill(system: ChaosSystem, fault: Fault) -> None:
-    if fault.target in SERVERS:
+    if is_server(fault.target):
         server = system.server(fault.target)
         await asyncio.to_thread(server.kill)
         await let_pass(fault.lasts_s)
@@ -79,14 +81,14 @@ async def _kill(system: ChaosSystem, fault: Fault) -> None:
 
 
 async def _freeze(system: ChaosSystem, fault: Fault) -> None:
-    send = system.send_to_server if fault.target in SERVERS else system.send
+    send = system.send_to_server if is_server(fault.target) else system.send
     send(fault.target, signal.SIGSTOP)
     await let_pass(fault.lasts_s)
     send(fault.target, signal.SIGCONT)
 
 
 async def _restart(system: ChaosSystem, fault: Fault) -> None:
-    if fault.target in SERVERS:
+    if is_server(fault.target):
         server = system.server(fault.target)
         await asyncio.to_thread(server.stop)
         await let_pass(fault.lasts_s)

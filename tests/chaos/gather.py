@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from pointsman.adapters.postgres.journal import PostgresJournal
-from pointsman.base.ids import Digest, RunId
+from pointsman.base.ids import Digest, RunId, partition_of
 from pointsman.expr import engine
 from pointsman.plan import decode_plan
 from pointsman.protocol.transition import decode_event
@@ -37,7 +37,7 @@ local found, read = {}, {
 }
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key).ok
-  if read[kind] and string.sub(key, 1, 5) ~= 'plan:' then
+  if read[kind] and not string.match(key, '^[{%d}]*plan:') then
     found[#found + 1] = {key, kind, read[kind](key)}
   end
 end
@@ -51,22 +51,32 @@ Dump = dict[str, Any]
 class Sources(NamedTuple):
     """Where things are gathered, past all faults."""
 
-    redis: Any
-    """A `Redis` that answers in bytes; its own types leave open whether it does."""
+    nodes: Sequence[Any]
+    """A `Redis` for each server, that answers in bytes; its own types leave open whether it does."""
+    partitions: int
     pool: Any
     """Of asyncpg."""
     client: httpx.AsyncClient
     ledgers: Path
 
 
-async def dump(redis: Any) -> Dump:
-    """Everything in Redis at one instant."""
-    told = await redis.eval(_DUMP, 0)
+async def dump(nodes: Sequence[Any]) -> Dump:
+    """Everything in Redis at one instant; of a cluster, at one for each server."""
+    told = [entry for node in nodes for entry in await node.eval(_DUMP, 0)]
     return {key.decode(): _content(kind, content) for key, kind, content in told}
 
 
 def kept_runs(found: Dump) -> dict[RunId, Kept]:
     """What a dump has of each run."""
+    partitions: dict[str, Dump] = defaultdict(dict)
+    for name, content in found.items():
+        tag, _, own = name.rpartition("}")
+        partitions[tag][own] = content
+    return {run: kept for own in partitions.values() for run, kept in _kept(own).items()}
+
+
+def _kept(found: Dump) -> dict[RunId, Kept]:
+    """What a partition has of each run."""
     keys: dict[RunId, dict[str, Any]] = defaultdict(dict)
     for name, content in found.items():
         family, _, run = name.partition(":")
@@ -94,7 +104,7 @@ def kept_runs(found: Dump) -> dict[RunId, Kept]:
 
 async def losses(pool: Any) -> list[Loss]:
     """Each time that Redis was found to have lost all it had."""
-    rows = await pool.fetch("SELECT epoch, began_at FROM openings WHERE reason = 'state_lost'")
+    rows = await pool.fetch("SELECT epoch, began_at, partition FROM openings WHERE reason = 'state_lost'")
     return [Loss(*row) for row in rows]
 
 
@@ -116,7 +126,7 @@ async def gathered(
     ledger: dict[RunId, list[Line]] = defaultdict(list)
     for line in read_ledgers(sources.ledgers):
         ledger[line.run].append(line)
-    left = kept_runs(await dump(sources.redis))
+    left = kept_runs(await dump(sources.nodes))
     held = list(kept)
     created = await _created(sources.pool, load.asked)
     runs = [
@@ -136,7 +146,10 @@ async def gathered(
             losses=tuple(
                 loss.epoch
                 for loss in lost
-                if rows[run] and created[run] <= loss.at and loss.epoch <= rows[run][-1].epoch
+                if rows[run]
+                and created[run] <= loss.at
+                and loss.epoch <= rows[run][-1].epoch
+                and loss.partition == partition_of(run, sources.partitions)
             ),
         )
         for run in load.asked

@@ -71,12 +71,14 @@ class Redriven(msgspec.Struct, frozen=True):
 
 
 class Loss(NamedTuple):
-    """Redis was found to have lost all it had."""
+    """Redis was found to have lost all it had of a partition."""
 
     epoch: int
     """In which it was opened again, or was to be."""
     at: int
     """When that began, in milliseconds."""
+    partition: int
+    """Of which it was."""
 
 
 class Kept(NamedTuple):

@@ -75,10 +75,21 @@ def targets(kind: KindName, among: Sequence[str]) -> list[str]:
         case "anything":
             return list(among)
         case "ways":
-            processes = [name for name in among if name not in SERVERS]
-            return [f"{name}{BEYOND}{server}" for name in processes for server in SERVERS if _has(name, server)]
+            servers = [name for name in among if is_server(name)]
+            processes = [name for name in among if not is_server(name)]
+            return [f"{name}{BEYOND}{server}" for name in processes for server in servers if _has(name, server)]
         case "redis":
-            return ["redis"] if "redis" in among else []
+            return [name for name in among if is_redis(name)]
+
+
+def is_server(name: str) -> bool:
+    """Whether that is a server, and no process of ours."""
+    return name == "postgres" or is_redis(name)
+
+
+def is_redis(name: str) -> bool:
+    """Whether that is Redis, or one of the servers that it is made of."""
+    return name.startswith("redis")
 
 
 def stand_in(target: str) -> str:
@@ -88,4 +99,4 @@ def stand_in(target: str) -> str:
 
 def _has(process: str, server: str) -> bool:
     """Whether a process talks to a server at all."""
-    return server == "redis" or not process.startswith("worker")
+    return is_redis(server) or not process.startswith("worker")

@@ -13,14 +13,14 @@ from tests.chaos.campaign import play
 from tests.chaos.chaos_system import ChaosSystem
 from tests.chaos.report import failure, summary
 from tests.chaos.rounds import short_edits, short_everything
-from tests.chaos.schedule import SERVERS
+from tests.support.topology import Topology
 from tests.support.waiting import eventually
 
 
 @pytest.fixture(scope="module")
-def system() -> Iterator[ChaosSystem]:
-    """One for both: a round that keeps its promises leaves it whole."""
-    with TemporaryDirectory(prefix="pointsman-test-") as folder, ChaosSystem(Path(folder)) as system:
+def system(topology: Topology) -> Iterator[ChaosSystem]:
+    """One for all: a round that keeps its promises leaves it whole."""
+    with TemporaryDirectory(prefix="pointsman-test-") as name, ChaosSystem(Path(name), topology=topology) as system:
         yield system
 
 
@@ -37,6 +37,7 @@ async def test_edits_hold_while_two_coordinators_are_killed_at_random(system: Ch
     assert outcome.faults["kill coordinator"] >= 3
 
 
+@pytest.mark.on_both
 async def test_runs_go_through_every_fault_by_the_rules(system: ChaosSystem) -> None:
     # When every process and both servers are killed, stopped, restarted and cut off by chance, and Redis loses all
     outcome = await play(system, short_everything(seed=15))
@@ -51,7 +52,7 @@ async def test_runs_go_through_every_fault_by_the_rules(system: ChaosSystem) -> 
 
 async def test_every_process_told_to_stop_ends_though_both_servers_hang(system: ChaosSystem) -> None:
     # Given servers that take what they are sent, and answer nothing
-    for server in SERVERS:
+    for server in system.all_servers:
         system.send_to_server(server, signal.SIGSTOP)
     try:
         # When everybody is told to stop
@@ -60,5 +61,5 @@ async def test_every_process_told_to_stop_ends_though_both_servers_hang(system: 
         # Then they do, without waiting for an answer
         await eventually(lambda: not any(system.is_alive(name) for name in system.processes), timeout=60)
     finally:
-        for server in SERVERS:
+        for server in system.all_servers:
             system.send_to_server(server, signal.SIGCONT)

@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from pointsman.worker import NonRetryable, Retryable, Task, Worker
 from tests.chaos.ledger import FOLDER, Ledger
+from tests.support.cluster import client_of
 from tests.support.waiting import let_pass
 
 TYPE = "chaos"
@@ -60,7 +60,6 @@ async def _push_again(task: Task, output: dict[str, Any], later_ms: int) -> None
     told = {"version": "1.0", "job_id": task.job_id, "run_id": task.run_id, "node_id": task.node_id}
     await let_pass(later_ms / 1000)
     body = json.dumps({**told, "status": "completed", "result_data": output})
-    redis: Any = Redis.from_url(os.environ["REDIS_URL"])
-    async with redis:
-        with suppress(RedisError, OSError):
+    with suppress(RedisError, OSError):
+        async with client_of(os.environ["REDIS_URL"]) as redis:
             await redis.rpush("completion_signals", body)

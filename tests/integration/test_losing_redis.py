@@ -52,8 +52,7 @@ async def wiped(caller: Caller) -> None:
 async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     caller: Caller, lose: Callable[[Caller], Awaitable[None]]
 ) -> None:
-    # Given runs of all kinds: busy, paused, asleep, edited, and one whose task somebody holds
-    busy = await start_many(caller, rounds(30), 15)
+    # Given runs of all kinds: paused, asleep, edited, one whose task somebody holds, and busy ones
     broad = await start_many(caller, everything(), 5)
     asleep = await caller.start(definition(control("nap", "wait", wait=1_500), node("a", gives=1), "nap->a"))
     paused = await caller.start(rounds(30))
@@ -66,8 +65,9 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
         {"op": "add", "path": "/nodes/-", "value": node("more", gives=3)},
         {"op": "add", "path": "/edges/-", "value": {"from": "b", "to": "more"}},
     )
-    assert await is_under_way(caller, busy)
     before = len(await openings(caller))
+    busy = await start_many(caller, rounds(30), 15)
+    assert await is_under_way(caller, busy)
     # When Redis loses all it has
     await lose(caller)
     # Then each partition is recovered once

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode as Place
 from redis.asyncio.cluster import RedisCluster as Client
 from redis.crc import key_slot
 
+from pointsman.adapters.redis.address import read_addresses
 from pointsman.embedded.redis import EmbeddedRedis
 from pointsman.embedded.server import HOST
 from tests.support.processes import free_port
@@ -69,8 +72,7 @@ class RedisCluster(RedisServers):
         eventually_sync(lambda: all(_is_whole(_told(node)) for node in self.nodes), timeout=_SETTLED_S)
 
     def client(self) -> Any:
-        places = [Place(HOST, node.port) for node in self.nodes]
-        return Client(startup_nodes=places, password=self._password, require_full_coverage=False, protocol=2)
+        return client_of(self.url)
 
     def node_of(self, key: str) -> EmbeddedRedis:
         """The server that holds a key, as the first one that runs sees it."""
@@ -109,6 +111,15 @@ def redis_servers(topology: Topology, folder: Path, *, appendfsync: Fsync = "eve
     """Redis of this kind, not started yet."""
     kind = RedisCluster if topology == "cluster" else OneRedis
     return kind(folder, appendfsync=appendfsync)
+
+
+def client_of(url: str) -> Any:
+    """An asynchronous client of redis-py, for one server or for a cluster by whichever of its nodes the URL names."""
+    addresses = read_addresses(url)
+    if len(addresses) == 1:
+        return Redis.from_url(url, protocol=2)
+    places = [Place(address.host, address.port) for address in addresses]
+    return Client(startup_nodes=places, password=urlsplit(url).password, require_full_coverage=False, protocol=2)
 
 
 def _is_whole(told: dict[str, str]) -> bool:

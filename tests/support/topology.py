@@ -77,19 +77,16 @@ class RedisServers(ABC):
         self.start()
 
     def flush(self) -> None:
-        """Let every server that runs lose all it has, as an operator does who is in the wrong window."""
+        """Let every server that runs lose all it has."""
         for node in self.nodes:
             if node.running:
-                with talking_to(node) as client:
-                    client.flushall()
+                flush(node)
 
     def wipe(self) -> None:
         """Remove what the servers that are down have written."""
         for node in self.nodes:
             if not node.running:
-                for path in node.directory.path.iterdir():
-                    if path.suffix in _WRITTEN:
-                        path.unlink()
+                wipe(node)
 
     def configure(self, name: str, value: str | int) -> None:
         """Change a setting of every server until it ends."""
@@ -130,6 +127,19 @@ class OneRedis(RedisServers):
         from redis.asyncio import Redis as AsyncRedis
 
         return AsyncRedis.from_url(self.url, protocol=2)
+
+
+def flush(node: EmbeddedRedis) -> None:
+    """Let a server lose all it has, as an operator does who is in the wrong window."""
+    with talking_to(node) as client:
+        client.flushall()
+
+
+def wipe(node: EmbeddedRedis) -> None:
+    """Remove what a server that is down has written; which slots it has it still knows."""
+    for path in node.directory.path.iterdir():
+        if path.suffix in _WRITTEN:
+            path.unlink()
 
 
 @contextmanager
