@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pointsman.adapters.redis.address import read_address
 from pointsman.adapters.redis.backlog import RoutedBacklog, open_backlog
 from pointsman.adapters.redis.congestion import open_congestion
-from pointsman.adapters.redis.faults import unavailable
+from pointsman.adapters.redis.faults import replaced, unavailable
 from pointsman.adapters.redis.keys import PUSHED
 from pointsman.adapters.redis.partitions import Partitions
 from pointsman.adapters.redis.routed import open_store
@@ -128,6 +129,22 @@ async def test_a_partition_that_is_away_is_left_out_and_left_alone_for_a_while()
     # Then the others are told each time, and that one was asked once
     assert found == [[0, 1, 3], [0, 1, 3]]
     assert places.asked == [0, 1, 2, 3, 0, 1, 3]
+
+
+async def test_a_partition_whose_server_was_started_again_is_asked_again_at_once() -> None:
+    # Given four of which the server of one is another process by now
+    survey, asked = Survey(range(4)), list[int]()
+
+    async def answer(number: int) -> int:
+        asked.append(number)
+        if (number, asked.count(2)) == (2, 1):
+            raise replaced(read_address("redis://"))
+        return number
+
+    # When they are looked at
+    found = await survey.each(answer)
+    # Then that one tells what it has now
+    assert (found, sorted(asked)) == ([0, 1, 2, 3], [0, 1, 2, 2, 3])
 
 
 async def test_where_no_partition_answers_the_reason_is_told() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from pointsman.adapters.redis.connection import Connection
+from pointsman.adapters.redis.faults import REPLACED
 from pointsman.base.clock import SystemClock, monotonic
+from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis
 
 _RESYNC_S: Final = 5.0
@@ -31,6 +33,15 @@ class RedisClock:
 
     async def sync(self) -> None:
         """Measure the difference; half of the round trip counts as the way there."""
+        try:
+            await self._measure()
+        except ServerUnavailable as why:
+            if why.code != REPLACED:
+                raise
+            # Another process tells the time as well as the one before.
+            await self._measure()
+
+    async def _measure(self) -> None:
         local, before = SystemClock(), monotonic()
         asked = local.now()
         seconds, micros = await self._connection.ask("TIME")

@@ -8,6 +8,8 @@ from typing import Final
 from pointsman.adapters.redis.address import Address
 from pointsman.base.errors import ServerUnavailable
 
+REPLACED: Final = "SRV015"
+"""The code of `replaced`."""
 _IN_SCRIPT: Final = re.compile(r": -([A-Z]+) ")
 _REFUSED: Final[dict[str, tuple[str, bool, str]]] = {
     "NOAUTH": ("SRV003", False, "asks for a password and was given none. Set REDIS_PASSWORD or put it in REDIS_URL"),
@@ -95,7 +97,7 @@ def not_redis(address: Address, why: BaseException) -> ServerUnavailable:
 def replaced(address: Address) -> ServerUnavailable:
     """The error for a request that was made for another process than the one that answers now."""
     return unavailable(
-        "SRV015",
+        REPLACED,
         f"Redis at {address} was started again, or replaced, since this was asked; nothing was sent, as it may hold "
         "older state. It is safe to ask again: a supervisor looks at what is missing first.",
     )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
-from pointsman.adapters.redis.faults import unavailable
+from pointsman.adapters.redis.faults import REPLACED, unavailable
 from pointsman.base.clock import monotonic
 from pointsman.base.errors import ServerUnavailable
 
@@ -40,7 +40,7 @@ class Survey(Generic[P]):
         """Its answer; empty where it has none."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return [await look(self._places[number])]
+                return [await self._answer(number, look)]
         except ServerUnavailable as why:
             self._why = why
         except TimeoutError:
@@ -48,3 +48,12 @@ class Survey(Generic[P]):
             self._why = unavailable("SRV010", told)
         self._left_until[number] = monotonic() + _LEFT_ALONE_S
         return []
+
+    async def _answer(self, number: int, look: Callable[[P], Awaitable[T]]) -> T:
+        try:
+            return await look(self._places[number])
+        except ServerUnavailable as why:
+            if why.code != REPLACED:
+                raise
+            # Nothing is changed by a look: the process that is there now may answer it.
+            return await look(self._places[number])
