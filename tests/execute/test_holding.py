@@ -6,16 +6,25 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import NoReturn
 
+import pytest
+
 from pointsman.adapters.memory.leases import LeaseTable, MemoryLeases
 from pointsman.base.clock import SystemClock
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import Millis
+from pointsman.execute import holding
 from pointsman.execute.holding import Holding, Tenure
 from pointsman.ports.leases import Release
 from tests.support.start_stop import stress
 from tests.support.waiting import eventually
 
 COUNT = 8
+
+
+@pytest.fixture(autouse=True)
+def rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds that nobody has to wait for."""
+    monkeypatch.setattr(holding, "_ROUND_S", 0.02)
 
 
 class Process:
