@@ -13,9 +13,10 @@ from msgspec import structs
 
 from pointsman.base.errors import InvalidDefinition, Problem
 from pointsman.compile import Compiled, Known, compile_source
-from pointsman.definition import Document, Media, Operation, Parsed, apply_patch, refused
+from pointsman.definition import Document, Media, Operation, Parsed, refused
 from pointsman.definition.merge_patch import is_same
-from pointsman.edit.inverse import inverse
+from pointsman.definition.patch import stages
+from pointsman.edit.inverse import undoing
 from pointsman.expr import Engine
 from pointsman.plan import Guards, Plan, PlanWriter
 from pointsman.settings import LimitSettings
@@ -99,8 +100,9 @@ class Compiler:
 
     def _changed(self, before: Document, becoming: Becoming, current: Plan, restored: bytes | None) -> Changed:
         operations = becoming(before)
-        after = apply_patch(before, operations)
-        undone = tuple(inverse(before, operations))
+        documents = stages(before, operations)
+        after = documents[-1] if documents else before
+        undone = tuple(undoing(before, operations, documents))
         if restored is not None and is_same({"edges": [], **after}, {"edges": [], **json.loads(restored)}):
             after = json.loads(restored)
         return Changed(self._patched(before, after, current), before, after, tuple(operations), undone)

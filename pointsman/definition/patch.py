@@ -45,12 +45,15 @@ def apply_patch(document: dict[str, Any], operations: Sequence[Operation]) -> di
         EditRefused: EDT001 to EDT011, about the first operation that cannot be carried out. Its problem's pointer
             leads into `operations`.
     """
+    return [document, *stages(document, operations)][-1]
+
+
+def stages(document: dict[str, Any], operations: Sequence[Operation]) -> list[dict[str, Any]]:
+    """The document after each of `operations`. Raises as `apply_patch`."""
     if isinstance(operations, (str, bytes, Mapping)) or not isinstance(operations, Sequence):
         raise _refusal("EDT001", "", "a patch is a list of operations.")
     patch = _Patch(document)
-    for index, operation in enumerate(operations):
-        document = patch.carry_out(index, operation)
-    return document
+    return [patch.carry_out(index, operation) for index, operation in enumerate(operations)]
 
 
 def with_edges(document: dict[str, Any], operation: Operation) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jsonpointer import JsonPointer
 from pointsman.base.errors import EditRefused
 from pointsman.definition import Document, Operation, apply_patch
 from pointsman.definition.merge_patch import is_same
-from pointsman.definition.patch import id_of, segment, with_edges
+from pointsman.definition.patch import id_of, segment, stages, with_edges
 from pointsman.definition.positions import pointer_of
 
 _BY_ID: Final = frozenset({"nodes", "edges"})
@@ -25,19 +25,14 @@ def inverse(document: Document, operations: Sequence[Operation]) -> list[Operati
     Raises:
         EditRefused: As `apply_patch` does.
     """
-    try:
-        return _undone(document, operations)
-    except EditRefused:
-        apply_patch(document, operations)  # as a whole, so that the refusal names the right operation
-        raise
+    return undoing(document, operations, stages(document, operations))
 
 
-def _undone(document: Document, operations: Sequence[Operation]) -> list[Operation]:
+def undoing(document: Document, operations: Sequence[Operation], becoming: Sequence[Document]) -> list[Operation]:
+    """The same, where it is known what the document becomes with each operation."""
     undone: list[Operation] = []
-    for operation in operations:
-        after = apply_patch(document, [operation])
-        document = with_edges(document, operation)
-        undone[:0] = _undo(operation, document, after)
+    for operation, after in zip(operations, becoming, strict=True):
+        undone[:0] = _undo(operation, with_edges(document, operation), after)
         document = after
     return undone
 
