@@ -21,7 +21,7 @@ class Slots:
         self.free = size
         self.share = max(1, size // (2 * readers))
         """What one reader is lent."""
-        self._kept = max(1, size // 2)
+        self._kept = max(1, size // 4)
         """What is left free when slots are lent: some reader may have many tasks."""
         self._lent: set[Callable[[], None]] = set()
         self._freed = asyncio.Event()
