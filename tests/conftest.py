@@ -28,10 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for a `topology` on the one chosen."""
     if "topology" in metafunc.fixturenames:
-        is_on_both = metafunc.definition.get_closest_marker("on_both") is not None
-        default = get_args(Topology) if is_on_both else ("one",)
-        chosen = metafunc.config.getoption("topology")
-        metafunc.parametrize("topology", (chosen,) if chosen else default, indirect=True, scope="package")
+        metafunc.parametrize("topology", _chosen(metafunc), indirect=True, scope="package")
+
+
+def _chosen(metafunc: pytest.Metafunc) -> tuple[Topology, ...]:
+    """Where a test runs. Without any place it is skipped."""
+    chosen, marked = metafunc.config.getoption("topology"), metafunc.definition.get_closest_marker
+    if marked("on_cluster"):
+        return ("cluster",) if chosen != "one" else ()
+    if chosen:
+        return (chosen,)
+    return get_args(Topology) if marked("on_both") else ("one",)
 
 
 @pytest.fixture(scope="package")
