@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pointsman.adapters.redis import congestion
 from pointsman.adapters.redis.address import read_address
 from pointsman.adapters.redis.backlog import RoutedBacklog, open_backlog
 from pointsman.adapters.redis.congestion import open_congestion
@@ -18,6 +20,7 @@ from pointsman.adapters.redis.waiting import waits_since
 from pointsman.adapters.redis.workers import WorkerRegistry
 from pointsman.base.errors import ServerUnavailable
 from pointsman.base.ids import RunId
+from pointsman.execute.admission import Admission
 from pointsman.ports.backlog import TaskBacklog
 from tests.support.stories import PLAN_BODY, Story
 from tests.support.unreachable import without
@@ -68,10 +71,23 @@ async def test_congestion_is_that_of_all_partitions(partitions: Partitions) -> N
     # Given runs in several partitions
     await started(partitions)
     # When it is asked how much waits
-    congestion = open_congestion(partitions)
+    looking = open_congestion(partitions)
     # Then it is all of it, and the memory that of the fullest server
-    assert await congestion.unread(["function", "agent"]) == 12
-    assert (await congestion.unwritten(), await congestion.memory()) == (6, 0)
+    assert await looking.unread(["function", "agent"]) == 12
+    assert (await looking.unwritten(), await looking.memory()) == (6, 0)
+
+
+async def test_many_who_ask_at_once_whether_to_start_are_not_all_told_to(
+    partitions: Partitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given room for twenty tasks, of which twelve wait, and thirty runs that might start
+    monkeypatch.setattr(congestion, "_COUNT_EVERY_S", 60.0)
+    await started(partitions)
+    admission = Admission(open_congestion(partitions), 20)
+    # When each asks whether it may, at the same time
+    told = await asyncio.gather(*(admission.admits(["function"]) for _ in range(30)))
+    # Then as many may as there is room for
+    assert told == [True] * 8 + [False] * 22
 
 
 async def test_what_waits_longest_is_found_in_any_partition(partitions: Partitions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import Final
 
@@ -70,7 +71,7 @@ class RoutedCongestion:
     """The same of all partitions together. One that cannot be asked is left out.
 
     Who starts a run asks for what is unread: with many partitions that is many questions, so an answer serves everybody
-    for a moment.
+    for a moment, in which each who asks is taken to add a task.
     """
 
     def __init__(self, partitions: Partitions) -> None:
@@ -78,6 +79,7 @@ class RoutedCongestion:
         connections = dict.fromkeys(partition.connection for partition in partitions.all)
         self._gauges = Survey([MemoryGauge(connection) for connection in connections])
         self._counted: dict[str, tuple[float, int]] = {}
+        self._counting = asyncio.Lock()
 
     async def memory(self) -> float:
         """The share of its memory that the fullest server uses."""
@@ -89,7 +91,8 @@ class RoutedCongestion:
 
     async def unread(self, types: Collection[str]) -> int:
         """Tasks that no worker has taken yet, in all partitions."""
-        return max([await self._count(name) for name in types], default=0)
+        async with self._counting:
+            return max([await self._count(name) for name in types], default=0)
 
     async def _count(self, name: str) -> int:
         """What is unread of one type, as of a moment ago."""
@@ -98,8 +101,9 @@ class RoutedCongestion:
         if name not in self._counted:
             unread = sum(await self._members.each(lambda member: member.unread([name])))
             self._counted[name] = monotonic(), unread
-            return unread
-        return self._counted[name][1]
+        at, unread = self._counted[name]
+        self._counted[name] = at, unread + 1
+        return unread
 
 
 def open_congestion(partitions: Partitions) -> Congestion:
