@@ -263,7 +263,9 @@ def _as_it_was(record: HistoryRecord, signal: Signal, state: Snapshot, run: Snap
     """
     token = state.tokens.get(record.token) if record.token is not None else None
     if record.token is not None and token is not None and isinstance(signal, _OF_ATTEMPTS):
-        state.tokens[record.token] = replace(token, attempt=max(token.attempt, signal.attempt))
+        # While it backs off, the attempt of a token is the one to come.
+        known = signal.attempt if token.state in ("dispatched", "parked") else signal.attempt + 1
+        state.tokens[record.token] = replace(token, attempt=max(token.attempt, known))
     if isinstance(signal, TimerFired):
         due = Timer(signal.generation, record.at)
         if record.token is None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pointsman.base.errors import EditRefused
-from pointsman.plan import Join, Plan
+from pointsman.base.ids import Millis
+from pointsman.plan import Join, Plan, Retry
+from pointsman.protocol.transition import seal
+from pointsman.step import advance
+from pointsman.step.recover import recover
 from tests.support.edited import EditedRun
 from tests.support.plans import control, edge, looping, plan, task
 
@@ -126,3 +130,26 @@ def test_a_run_takes_edits_behind_passes_that_ended_at_once() -> None:
     # Then the run takes an edit, and stands where it stood
     run.edit(plan(*parts, task("n"), "a->n"))
     assert run.open == {"end": "dispatched", "n": "dispatched"}
+
+
+def test_a_late_completion_of_an_attempt_that_a_recovery_handed_out_is_replayed() -> None:
+    # Given a task that a recovery handed out again, whose new attempt took too long, and completed while it backed off
+    parts = (task("a", timeout_ms=100, retry=Retry(3)), task("b"), "a->b")
+    run = EditedRun(plan(*parts))
+    recovered(run)
+    run.fire("timeout::a")
+    assert run.open == {"a": "backing_off"}
+    run.complete("a", {"x": 1}, attempt=2)
+    assert run.open == {"b": "dispatched"}
+    # When the run is edited, whose history has nothing of the recovery
+    run.edit(plan(*parts, task("n"), "a->n"))
+    # Then it stands where it stood, and goes on
+    assert run.open == {"b": "dispatched", "n": "dispatched"}
+    assert run.output_of("a") == {"x": 1}
+
+
+def recovered(run: EditedRun) -> None:
+    """Have the run rebuilt from its journal: what was out goes out once more."""
+    sealed = seal(recover(run.program, run.snapshot, Millis(run.now)))
+    advance(run.snapshot, sealed.transition, sealed.tip)
+    run._write(sealed)
