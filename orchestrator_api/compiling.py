@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import structs
 
 from pointsman.base.errors import InvalidDefinition, Problem
+from pointsman.base.sameness import is_same
 from pointsman.compile import Compiled, Known, compile_source
 from pointsman.definition import Document, Media, Operation, Parsed, refused
-from pointsman.definition.merge_patch import is_same
 from pointsman.definition.patch import stages
 from pointsman.edit.inverse import undoing
 from pointsman.expr import Engine

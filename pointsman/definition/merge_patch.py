@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pointsman.base.errors import EditRefused, Problem
+from pointsman.base.sameness import is_same
 from pointsman.definition.faults import shown
 from pointsman.definition.patch import Operation
 from pointsman.definition.positions import pointer_of
@@ -52,14 +53,3 @@ def _without_nulls(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same; to Python, `1`, `1.0` and `true` are equal."""
-    if one is other:
-        return True
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same(value, other[name]) for name, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return type(one) is type(other) and bool(one == other)

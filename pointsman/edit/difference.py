@@ -9,9 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from pointsman.base.ids import EdgeId, NodeId
-from pointsman.definition.merge_patch import is_same
+from pointsman.base.sameness import is_same
 from pointsman.definition.positions import escape
 from pointsman.plan import Edge, Node, Plan
+from pointsman.plan.sameness import is_the_same
 
 Id = TypeVar("Id", NodeId, EdgeId)
 
@@ -90,19 +91,6 @@ def _changed(
             changes = tuple(_changes(_written(before[key]), _written(part), ""))
             if changes:
                 yield key, changes
-
-
-def is_the_same(before: msgspec.Struct, after: msgspec.Struct) -> bool:
-    """Whether two parts are surely the same, which spares a comparison member by member.
-
-    What authors write freely is compared as text: to Python `1`, `1.0` and `true` are equal.
-    """
-    return before is after or (before == after and _free_text(before) == _free_text(after))
-
-
-def _free_text(part: msgspec.Struct) -> bytes:
-    """What a node's author wrote freely; edges have nothing of the kind."""
-    return msgspec.json.encode((part.config, part.metadata)) if isinstance(part, Node) else b""
 
 
 def _plan_changes(before: Plan, after: Plan) -> Iterator[Change]:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar, overload
 import msgspec
 
 from pointsman.base.ids import Millis, NodeId, TokenId
-from pointsman.edit.difference import is_the_same
+from pointsman.plan.sameness import is_the_same
 from pointsman.protocol.history import HistoryRecord
 from pointsman.protocol.state import FINAL, Snapshot
 from pointsman.protocol.transition import Transition

@@ -8,8 +8,8 @@ from typing import Any, Final
 from jsonpointer import JsonPointer
 
 from pointsman.base.errors import EditRefused
+from pointsman.base.sameness import is_same
 from pointsman.definition import Document, Operation, apply_patch
-from pointsman.definition.merge_patch import is_same
 from pointsman.definition.patch import id_of, segment, stages, with_edges
 from pointsman.definition.positions import pointer_of
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.base.errors import EditRefused
+from pointsman.base.sameness import is_same
 from pointsman.definition import apply_patch, merge_operations
-from pointsman.definition.merge_patch import is_same
 
 RFC: list[tuple[Any, Any, Any]] = [
     ({"a": "b"}, {"a": "c"}, {"a": "c"}),

@@ -14,8 +14,8 @@ from jsonpatch import make_patch
 
 from pointsman.base.errors import EditRefused
 from pointsman.base.ids import FrameId, TokenId, split_token
+from pointsman.base.sameness import is_same
 from pointsman.definition import Document, apply_patch
-from pointsman.definition.merge_patch import is_same
 from pointsman.edit import OnRunning, Replay
 from pointsman.edit.effect import Effect, effect_of, plan_hash
 from pointsman.edit.inverse import inverse

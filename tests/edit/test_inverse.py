@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pointsman.base.errors import EditRefused
+from pointsman.base.sameness import is_same
 from pointsman.definition import apply_patch
-from pointsman.definition.merge_patch import is_same
 from pointsman.definition.positions import pointer_of
 from pointsman.edit.inverse import inverse
 

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from pointsman.base.errors import EditRefused
+from pointsman.base.sameness import is_same
 from pointsman.definition import Operation, apply_patch
-from pointsman.definition.merge_patch import is_same
 from pointsman.edit.inverse import inverse
 from pointsman.edit.patterns import apply_pattern, read_request
 from pointsman.edit.patterns.rewrite import Rewrite
