@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from pointsman.base.ids import RunId, partition_of
 from pointsman.protocol.signal import Completed
 from tests.integration.caller import Caller
 from tests.integration.definitions import by_hand, control, definition, node
@@ -191,8 +193,11 @@ async def test_a_start_that_meets_the_closed_fence_first_is_accepted_and_runs_on
     await eventually(lambda: caller.client.get("/readyz"))
     system.kill("supervisor")
     await caller.redis.flushall()
-    # When runs are started, one after the other
-    told = [await caller.client.post("/api/v1/runs", json={"definition": rounds(2)}) for _ in range(2)]
+    # When runs are started, one after the other, in one partition
+    told = [
+        await caller.client.post("/api/v1/runs", json={"definition": rounds(2), "run_id": name})
+        for name in _of_one_partition(2, len(caller.partitions))
+    ]
     # Then the first is accepted, which means that it is in Postgres, and by the second the API knows better
     assert [answered.status_code for answered in told] == [201, 503]
     first = told[0].json()
@@ -200,6 +205,12 @@ async def test_a_start_that_meets_the_closed_fence_first_is_accepted_and_runs_on
     # And it runs as soon as Redis is recovered
     system.start("supervisor")
     assert await caller.completed(first["run_id"]) == {"b": {"pass": 2}}
+
+
+def _of_one_partition(runs: int, partitions: int) -> list[str]:
+    """New ids of runs that live in the same one."""
+    names = (RunId(f"run_{uuid4().hex}") for _ in count())
+    return list(islice((name for name in names if partition_of(name, partitions) == 0), runs))
 
 
 async def test_a_command_that_redis_lost_before_the_journal_had_it_is_not_answered_as_done(caller: Caller) -> None:
