@@ -76,14 +76,17 @@ class RoutedCongestion:
 
     def __init__(self, partitions: Partitions) -> None:
         self._members = Survey([RedisCongestion(partition) for partition in partitions.all])
-        connections = dict.fromkeys(partition.connection for partition in partitions.all)
-        self._gauges = Survey([MemoryGauge(connection) for connection in connections])
+        self._servers = Survey(list(dict.fromkeys(partition.connection for partition in partitions.all)))
+        self._share, self._looked_at = 0.0, float("-inf")
         self._counted: dict[str, tuple[float, int]] = {}
         self._counting = asyncio.Lock()
 
     async def memory(self) -> float:
         """The share of its memory that the fullest server uses."""
-        return max(await self._gauges.each(MemoryGauge.share))
+        if monotonic() - self._looked_at > _LOOK_EVERY_S:
+            self._share = max(await self._servers.each(memory_share))
+            self._looked_at = monotonic()
+        return self._share
 
     async def unwritten(self) -> int:
         """Events on all their streams."""
