@@ -30,6 +30,8 @@ class Topology:
         self._asking = asking
         self._ranges: list[tuple[int, int, Address]] = []
         self._asked_at = float("-inf")
+        self._answered: list[Address] = []
+        """The one that did last."""
         self._lock = asyncio.Lock()
 
     async def node(self, slot: int) -> Address:
@@ -47,8 +49,12 @@ class Topology:
         raise unserved(self._seeds[0], slot)
 
     async def _ask(self) -> None:
-        """Ask the nodes in turn until one answers. Known ones first: those in the URL may be gone by now."""
-        known = list(dict.fromkeys([address for *_, address in self._ranges] + self._seeds))
+        """Ask the nodes in turn until one answers.
+
+        First the one that did last: one that hangs costs seconds, and whoever connects meanwhile waits as well. Then
+        known ones: those in the URL may be gone by now.
+        """
+        known = list(dict.fromkeys(self._answered + [address for *_, address in self._ranges] + self._seeds))
         for place, address in enumerate(known):
             try:
                 slots = await self._asking(address)
@@ -57,7 +63,7 @@ class Topology:
                     raise
             else:
                 self._ranges = [_range(told, address) for told in slots]
-                self._asked_at = monotonic()
+                self._answered, self._asked_at = [address], monotonic()
                 return
 
 
