@@ -116,7 +116,7 @@ class Desk:
             was_open=self._known.was_open,
             inline_limit=own.inline_limit_bytes,
         )
-        room = BackPressure(congestion, drain)
+        room = BackPressure(congestion, drain, len(self._partitions.all))
         return Loop(source, batch, room, drain, own.batch_size, own.block_ms, own.claim_idle_ms)
 
 

@@ -13,15 +13,17 @@ from pointsman.service import pause
 log = structlog.get_logger()
 
 MOST_UNWRITTEN: Final = 1_000
-"""Events that are no sign of a journal which is behind: it writes that many in a moment."""
+"""Events that are no sign of a journal which is behind: it writes that many in a moment, of all partitions together."""
 LOOK_AGAIN_S: Final = 0.5
 
 
 class BackPressure:
     """Holds a coordinator back. Everything it would have taken stands on the stream until it goes on."""
 
-    def __init__(self, congestion: Congestion, drain: asyncio.Event) -> None:
+    def __init__(self, congestion: Congestion, drain: asyncio.Event, partitions: int = 1) -> None:
+        """Of one partition of so many."""
         self._congestion = congestion
+        self._most_unwritten = MOST_UNWRITTEN // partitions
         self._drain = drain
 
     async def pass_when_there_is_room(self) -> None:
@@ -34,4 +36,4 @@ class BackPressure:
 
     async def _is_too_full(self) -> bool:
         congestion = self._congestion
-        return await congestion.memory() > HARD_LIMIT and await congestion.unwritten() > MOST_UNWRITTEN
+        return await congestion.memory() > HARD_LIMIT and await congestion.unwritten() > self._most_unwritten

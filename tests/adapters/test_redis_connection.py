@@ -241,6 +241,24 @@ async def test_tls_checks_the_certificate_of_the_server(server: EmbeddedRedis, t
         await careless.aclose()
 
 
+async def test_who_has_met_the_next_server_process_is_answered_by_it_at_once(tmp_path: Path) -> None:
+    # Given a connection whose server was started again
+    with EmbeddedRedis(tmp_path) as server:
+        connection = Connection(read_address(server.url))
+        await connection.ask("SET", "x", "1")
+        server.restart()
+
+        async def met() -> bool:
+            await connection.meet()
+            return connection.incarnation == 1
+
+        # When it has met the new one, once the end of the old one is noticed
+        assert await eventually(met)
+        # Then the first thing that it asks is done
+        assert await connection.ask("SET", "x", "2") == b"OK"
+        await connection.aclose()
+
+
 async def test_what_was_made_for_one_server_process_is_not_sent_to_the_next(tmp_path: Path) -> None:
     # Given a request made while a server was there, and the server killed
     with EmbeddedRedis(tmp_path) as server:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from coordinator import back_pressure
+from pointsman.adapters.memory.congestion import MemoryCongestion
 from pointsman.ports.journal import JournalEvent
 from tests.coordinator.desk import Desk, done
 from tests.support.plans import plan, task
@@ -64,3 +65,21 @@ async def test_a_coordinator_that_is_held_back_can_be_stopped() -> None:
     async with asyncio.timeout(30):
         await running
     assert not desk.server.signals.entries
+
+
+async def test_one_partition_of_several_is_behind_with_its_share_of_the_events() -> None:
+    # Given a full memory, and more events in a partition than a sixteenth of what a journal writes in a moment
+    desk, drain = Desk(), asyncio.Event()
+    await desk.start(plan(task("a"), task("b"), "a->b"))
+    (event, *_) = desk.server.events
+    desk.server.events += [event] * (back_pressure.MOST_UNWRITTEN // 16)
+    desk.server.memory = 0.96
+    congestion = MemoryCongestion(desk.server)
+    # When it is one of sixteen, then it waits; were it the only one, it would not
+    await back_pressure.BackPressure(congestion, drain).pass_when_there_is_room()
+    waiting = asyncio.create_task(back_pressure.BackPressure(congestion, drain, 16).pass_when_there_is_room())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    drain.set()
+    await waiting

@@ -155,7 +155,7 @@ async def test_many_letters_are_redriven_by_a_filter_each_with_its_result(caller
     # Then each says what became of it, and those that could go on do
     assert {run: outcome for run, outcome in found.items() if run != runs[0]} == dict.fromkeys(
         runs[1:], ("redriven", 2)
-    )
+    ), answered.text
     for task in await caller.take("many_hand", 2):
         await caller.complete(task, "called")
     assert [await caller.completed(run_id) for run_id in runs] == [{"call": "by hand"}, *[{"call": "called"}] * 2]

@@ -109,7 +109,7 @@ async def test_a_coordinator_that_cannot_work_says_why_in_one_line(
         words = {"server": server, "taken": str(holder.getsockname()[1])}
         given = {name: value.format(**words) for name, value in settings.items()}
         found, line = await ended("coordinator", **{**caller.system.servers, **given})
-    assert (found, line[: len(told)], line.count("\n")) == (code, told, 1)
+    assert (found, line[: len(told)], line.count("\n")) == (code, told, 1), line
     assert "wrong" not in line
 
 

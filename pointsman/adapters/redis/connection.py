@@ -99,6 +99,11 @@ class Connection:
         self._must_be(met)
         return await self.exchange(data, answers)
 
+    async def meet(self) -> None:
+        """Be connected. What is asked from here on is meant for whoever answers now, if that is another than before."""
+        if self._wire is None or not self._wire.is_open:
+            await self._connected()
+
     def send_now(self, data: bytes, answers: int) -> asyncio.Future[list[Answer]] | None:
         """The same without waiting for anything first; None, and nothing was sent, while there is no connection."""
         wire = self._wire

@@ -92,7 +92,11 @@ class Partition:
         return bool(self.epoch)
 
     async def admit(self, *, anew: bool = False) -> None:
-        """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows; `anew` asks first."""
+        """Raise `ServerUnavailable` SRV061 while no change passes, as far as this process knows; `anew` asks first.
+
+        A server that was started again since, and has been opened, is met here and not in the middle of a change.
+        """
+        await self.connection.meet()
         if (anew or not self.epoch) and not await self.rejoin():
             raise closed(self.connection.address)
 
