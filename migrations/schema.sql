@@ -128,6 +128,8 @@ CREATE INDEX runs_by_status ON runs (status, created_at, run_id);
 CREATE INDEX runs_by_workflow ON runs (workflow, created_at, run_id);
 CREATE INDEX runs_waiting ON runs (tenant, created_at, run_id) WHERE status = 'QUEUED';
 CREATE INDEX runs_by_end ON runs (ended_at, run_id) WHERE ended_at IS NOT NULL;
+CREATE INDEX runs_by_definition ON runs (definition);
+CREATE INDEX runs_by_plan ON runs (plan);
 CREATE INDEX runs_by_origin ON runs (forked_from, created_at, run_id) WHERE forked_from IS NOT NULL;
 
 -- The journal --------------------------------------------------------------------------------------------------------
@@ -205,12 +207,29 @@ CREATE TABLE patches (
     base_definition text COLLATE "C" NOT NULL REFERENCES definitions (digest),
     definition text COLLATE "C" NOT NULL REFERENCES definitions (digest),
     plan text COLLATE "C" NOT NULL REFERENCES plans (digest),
+    base_plan text COLLATE "C" REFERENCES plans (digest),
     PRIMARY KEY (run_id, revision),
     CONSTRAINT patches_follow_the_first_revision CHECK (revision >= 2),
     CONSTRAINT patches_are_events CHECK (seq >= 1),
     CONSTRAINT patches_list_their_operations CHECK (json_typeof(operations) = 'array'),
     CONSTRAINT patches_list_their_inverse CHECK (json_typeof(inverse) = 'array')
 );
+-- `base_plan` is that of revision 1, and stands with revision 2: other plans are those of patches.
+
+CREATE INDEX patches_by_definition ON patches (definition);
+CREATE INDEX patches_by_base_definition ON patches (base_definition);
+CREATE INDEX patches_by_plan ON patches (plan);
+CREATE INDEX patches_by_base_plan ON patches (base_plan) WHERE base_plan IS NOT NULL;
+
+CREATE FUNCTION keep_first_plan() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.base_plan := (SELECT plan FROM runs WHERE run_id = NEW.run_id);
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER patches_keep_first_plan BEFORE INSERT ON patches
+    FOR EACH ROW WHEN (NEW.revision = 2) EXECUTE FUNCTION keep_first_plan();
 
 CREATE TABLE patch_audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

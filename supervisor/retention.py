@@ -20,8 +20,12 @@ log = structlog.get_logger()
 
 DAY_MS: Final = 86_400_000
 LOOK_EVERY_S: Final = 60.0
+ASK_EVERY_S: Final = 5.0
+"""While somebody else removes things: another supervisor, or the sweep of blobs of this one, which is soon done."""
 BATCH: Final = 50
-"""Runs removed in one transaction."""
+"""Runs, definitions or plans removed in one transaction."""
+SWEEP_EVERY_S: Final = 3_600.0
+"""So often definitions and plans are looked for that nothing refers to: all there are are looked at."""
 KEYS: Final = 1_000
 """Idempotency keys forgotten in one statement."""
 LETTERS: Final = 1_000
@@ -57,6 +61,8 @@ class Clearing:
         self._drain = drain
         self._metrics = metrics
         self._keep_ms = keep_ms
+        self._swept: float | None = None
+        """When unused definitions and plans were last looked for."""
 
     async def run(self) -> None:
         """Clear up now and then, until drained."""
@@ -64,13 +70,14 @@ class Clearing:
             async with self._records.held() as is_ours:
                 if is_ours:
                     await self.clear()
-            await pause(self._drain, LOOK_EVERY_S)
+            await pause(self._drain, LOOK_EVERY_S if is_ours else ASK_EVERY_S)
 
     async def clear(self) -> None:
         """Remove everything that is kept no longer. Only who holds the records may."""
         # Keys first: one that named a run which is gone would be answered with nothing.
         while not self._drain.is_set() and await self._records.forget_keys(self._keep_ms, KEYS) == KEYS:
             pass
+        await self._sweep_documents()
         before, after, removed = Millis(await self._store.now() - self._keep_ms), FIRST, 0
         while not self._drain.is_set() and await self._records.remove_letters(before, LETTERS) == LETTERS:
             pass
@@ -81,6 +88,20 @@ class Clearing:
             await pause(self._drain, REST * (monotonic() - began))
         if removed:
             log.info("runs_removed", runs=removed, ended_before=before)
+
+    async def _sweep_documents(self) -> None:
+        """Remove definitions and plans that nothing has referred to since the hour before.
+
+        This comes before runs are removed: whoever has just read one of those, to fork it or to publish what it was
+        edited to, has until the next time.
+        """
+        now = monotonic()
+        if self._swept is not None and now - self._swept < SWEEP_EVERY_S:
+            return
+        self._swept = now
+        while not self._drain.is_set() and await self._records.remove_documents(DAY_MS, BATCH) == BATCH:
+            await pause(self._drain, REST * (monotonic() - now))
+            now = monotonic()
 
     async def _remove(self, found: Sequence[Ended], before: Millis) -> int:
         runs = [RunId(each.run_id) for each in found]

@@ -41,6 +41,11 @@ class Retention(Protocol):
         """Remove dead letters older than that of which no run is known, at most `limit`; how many there were."""
         ...
 
+    async def remove_documents(self, unused_ms: int, limit: int) -> int:
+        """Remove definitions and plans that were last stored longer ago than that, and that nothing refers to; at most
+        `limit` of each. How many of that which there were more of."""
+        ...
+
     async def forget_keys(self, keep_ms: int, limit: int) -> int:
         """Forget idempotency keys older than that, at most `limit`; how many there were."""
         ...

@@ -162,6 +162,7 @@ ILLEGAL = {
     "patches_base_definition_fkey": patch(base_definition=f"'{OTHER}'"),
     "patches_definition_fkey": patch(definition=f"'{OTHER}'"),
     "patches_plan_fkey": patch(plan=f"'{OTHER}'"),
+    "patches_base_plan_fkey": f"UPDATE patches SET base_plan = '{OTHER}'",
     "patches_follow_the_first_revision": patch(revision="1"),
     "patches_are_events": patch(seq="0"),
     "patches_list_their_operations": patch(operations="'{}'"),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import pytest
 import structlog
 
 from pointsman.adapters.postgres.idempotency import IdempotencyKeys
+from pointsman.adapters.postgres.queries import sql
 from pointsman.adapters.postgres.retention import PostgresRetention
 from pointsman.base.errors import PointsmanError
 from pointsman.base.ids import Millis, RunId
 from pointsman.ports.retention import FIRST
 from pointsman.ports.run_index import Request
 from pointsman.protocol.output import Output, inline
-from supervisor.retention import BATCH, Archivist, Clearing
+from supervisor.retention import BATCH, DAY_MS, Archivist, Clearing
 from tests.supervisor.depot import Depot
 from tests.support.journalled import Story
 from tests.support.processes import started
@@ -119,6 +121,65 @@ async def test_a_dead_letter_of_no_run_goes_after_its_time(depot: Depot) -> None
     # Then what no run stands for is gone, and a letter of a run goes with its run
     kept = await depot.pool.fetch("SELECT id FROM dead_letters ORDER BY id")
     assert [row["id"] for row in kept] == ["open", "young"]
+
+
+def document(name: str) -> bytes:
+    """A definition, or a plan: here they are the same."""
+    return f'{{"name":"{name}"}}'.encode()
+
+
+async def stored(depot: Depot, table: str) -> list[str]:
+    """The documents that there are, but for what every run of these tests has."""
+    found = [bytes(row["body"]).decode() for row in await depot.pool.fetch(f"SELECT body FROM {table}")]
+    return sorted(body.split('"')[3] for body in found if body.startswith('{"name":') and body.count('"') == 4)
+
+
+async def test_a_definition_that_nothing_refers_to_goes_and_so_does_its_plan(depot: Depot) -> None:
+    # Given what nothing refers to, what has been stored just now, or stored again; and what a run was begun with, that
+    # was edited since
+    for name in ("alone", "young", "again", "first"):
+        await depot.documents.put(document(name), document(name))
+    run = await depot.accept("open")
+    first = hashlib.sha256(document("first")).hexdigest()
+    await depot.pool.execute("UPDATE runs SET definition = $1, plan = $1", first)
+    await depot.pool.execute(
+        "INSERT INTO patches (run_id, revision, seq, at, by, description, operations, base_definition, definition, "
+        "plan) VALUES ('open', 2, 2, 1, '', '', '[]', $1, $2, $3)",
+        first,
+        run.definition,
+        run.plan,
+    )
+    await depot.pool.execute("UPDATE runs SET definition = $1, plan = $2", run.definition, run.plan)
+    for table in ("definitions", "plans"):
+        await depot.pool.execute(f"UPDATE {table} SET stored_at = stored_at - $1", 2 * DAY_MS)
+    await depot.documents.put(document("young"), document("young"))
+    await depot.documents.put_definition(document("again"))
+    await depot.documents.put_plan(document("again"))
+    # When a supervisor clears up
+    await clearing(depot).clear()
+    # Then only the first of them is gone
+    assert await stored(depot, "definitions") == ["again", "first", "young"]
+    assert await stored(depot, "plans") == ["again", "first", "young"]
+    assert (await depot.row(run.run_id)).plan == run.plan
+
+
+@pytest.mark.parametrize("kind", ["definitions", "plans"])
+async def test_a_document_that_is_stored_while_it_is_removed_is_there_afterwards(depot: Depot, kind: str) -> None:
+    # Given a document of long ago, which is being removed
+    put = depot.documents.put_definition if kind == "definitions" else depot.documents.put_plan
+    await put(document("late"))
+    await depot.pool.execute(f"UPDATE {kind} SET stored_at = 0")
+    async with depot.pool.acquire() as connection:
+        removing = connection.transaction()
+        await removing.start()
+        await connection.execute(sql(f"remove_unused_{kind}"), DAY_MS, BATCH)
+        # When a start stores it
+        putting = asyncio.ensure_future(put(document("late")))
+        await eventually(lambda: depot.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        await removing.commit()
+    # Then the start goes on, and has it
+    await putting
+    assert await stored(depot, kind) == ["late"]
 
 
 async def test_a_run_that_redis_still_holds_is_kept_until_it_is_cleaned_up(depot: Depot) -> None:

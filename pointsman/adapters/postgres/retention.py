@@ -68,6 +68,15 @@ class PostgresRetention:
             told = await self._pool.execute(sql("remove_letters_of_no_run"), before, limit)
         return int(told.split()[-1])
 
+    async def remove_documents(self, unused_ms: int, limit: int) -> int:
+        """Remove definitions and plans that nothing refers to."""
+        with reaching_postgres():
+            told = [
+                await self._pool.execute(sql(statement), unused_ms, limit)
+                for statement in ("remove_unused_definitions", "remove_unused_plans")
+            ]
+        return max(int(text.split()[-1]) for text in told)
+
     async def forget_keys(self, keep_ms: int, limit: int) -> int:
         """Forget idempotency keys older than that."""
         with reaching_postgres():
