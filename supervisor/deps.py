@@ -77,11 +77,12 @@ class Duties:
         store, congestion = open_store(partitions), open_congestion(partitions)
         memory = MemoryAlarm(congestion, drain, metrics, self._service.health)
         return {
+            # First, so that it asks before the sweep does: either keeps the other waiting.
+            **(self._retention(store) if self._service.settings.retention.days else {}),
             "reconcile": self._reconcile(store, Admission(congestion, self._service.settings.max_unread_tasks)).run,
             "stuck": self._stuck(store).run,
             "memory": memory.run,
             "backlog": BacklogGauges(open_backlog(partitions), drain, metrics).run,
-            **(self._retention(store) if self._service.settings.retention.days else {}),
         }
 
     def of_partition(
