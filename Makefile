@@ -30,8 +30,9 @@ fuzz: .venv/ready
 
 MINUTES ?= 30
 SEED ?= 1
+TOPOLOGY ?= one
 chaos: .venv/ready
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED) --topology $(TOPOLOGY)
 
 bench: .venv/ready
 	$(BIN)/pointsman bench

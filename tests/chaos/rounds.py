@@ -7,6 +7,7 @@ from typing import Final
 from tests.chaos.campaign import Round
 from tests.chaos.load import Amount
 from tests.chaos.schedule import KindName
+from tests.support.topology import Topology
 
 COORDINATORS: Final = ("coordinator", "coordinator2")
 KILLS: Final[tuple[KindName, ...]] = ("kill",)
@@ -27,9 +28,9 @@ def short_everything(seed: int) -> Round:
     return Round("short everything", seed, 7, amount, 3, again=SHORT)
 
 
-def long_round(seed: int) -> Round:
+def long_round(seed: int, topology: Topology = "one") -> Round:
     """What `make chaos` plays for a seed: 500 runs under 50 edits a second, or every fault."""
-    again = f"make chaos SEED={seed} MINUTES=0"
+    again = f"make chaos SEED={seed} MINUTES=0 TOPOLOGY={topology}"
     if seed % EDITS_EVERY == 0:
         amount = Amount(runs=500, starts_per_s=100, edits_per_s=50, longest_ms=5_000)
         return Round("edits", seed, 30, amount, 0.5, COORDINATORS, KILLS, again=again)

@@ -58,14 +58,15 @@ async def test_a_partition_moves_to_another_node_and_its_runs_go_on_there(
     await all_complete(caller, again, {"b": {"pass": 30}})
 
 
-@pytest.mark.parametrize("what", ["the first partition", "the public list", "neither"])
+@pytest.mark.parametrize("it_has", ["the first partition", "nothing of that kind"])
 async def test_a_node_that_is_away_delays_the_runs_of_its_own_partitions_only(
-    caller: Caller, cluster: RedisCluster, what: str
+    caller: Caller, cluster: RedisCluster, it_has: str
 ) -> None:
     # Given runs at work on every node, each of which writes down what it says
     cluster.configure("appendfsync", "always")
-    special = {"the first partition": cluster.node_of("{0}"), "the public list": cluster.node_of(PUSHED)}
-    dead = special.get(what) or next(node for node in cluster.nodes if node not in special.values())
+    first, public = cluster.node_of("{0}"), cluster.node_of(PUSHED)
+    others = (node for node in cluster.nodes if node not in (first, public))
+    dead = first if it_has == "the first partition" else next(others)
     runs = await start_many(caller, rounds(40), 24)
     elsewhere = [run for run in runs if place_of(caller, cluster, run) is not dead]
     assert await is_under_way(caller, runs)

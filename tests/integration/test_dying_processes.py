@@ -52,6 +52,7 @@ async def test_a_worker_told_to_stop_hands_over_what_it_cannot_finish(caller: Ca
 # Coordinators -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_both
 @pytest.mark.parametrize(
     ("point", "is_written"), [("after_read", 0), ("before_apply", 0), ("after_apply_before_reply", 1)]
 )
@@ -86,6 +87,7 @@ async def test_signals_in_the_hands_of_a_dying_coordinator_count_once(
         assert [change.cause for change, _ in await caller.journal(run)] == ["start", "completed", "completed"]
 
 
+@pytest.mark.on_both
 async def test_two_coordinators_share_the_runs_and_double_nothing(caller: Caller) -> None:
     # Given two coordinators, and no supervisor: what ends stays in Redis
     system = caller.system

@@ -50,6 +50,7 @@ async def wiped(caller: Caller) -> None:
     await asyncio.to_thread(redis.start)
 
 
+@pytest.mark.on_both
 @pytest.mark.parametrize("lose", [flushed, wiped])
 async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     caller: Caller, lose: Callable[[Caller], Awaitable[None]]

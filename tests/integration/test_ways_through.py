@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.integration.caller import Caller
 from tests.integration.definitions import control, definition, edge, node
+
+pytestmark = pytest.mark.on_both
 
 
 def statuses(run: dict[str, Any]) -> dict[str, str]:

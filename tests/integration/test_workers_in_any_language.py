@@ -6,9 +6,13 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from tests.integration.caller import Caller
 from tests.integration.definitions import by_hand, definition, node
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.on_both
 
 
 async def test_a_worker_needs_two_commands_and_acknowledges_nothing(caller: Caller) -> None:

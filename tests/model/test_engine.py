@@ -79,7 +79,9 @@ def test_the_engine_on_the_memory_store_agrees_with_the_reference(runner: asynci
 
 
 @pytest.mark.on_both
-def test_the_engine_on_redis_agrees_with_the_reference(runner: asyncio.Runner, emptied: Emptied) -> None:
+def test_the_engine_on_redis_agrees_with_the_reference(
+    runner: asyncio.Runner, emptied: Emptied, topology: Topology
+) -> None:
     class OnRedis(EngineMachine):
         def open_store(self) -> Store:
             self.world = runner.run(emptied())
@@ -91,7 +93,7 @@ def test_the_engine_on_redis_agrees_with_the_reference(runner: asyncio.Runner, e
             finally:
                 runner.run(self.world.aclose())
 
-    drive(OnRedis, Fraction(3, 5))
+    drive(OnRedis, Fraction(3, 5) if topology == "one" else Fraction(1, 5))
 
 
 async def _on_one(url: str) -> RedisWorld:
