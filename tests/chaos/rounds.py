@@ -24,7 +24,7 @@ def short_edits(seed: int) -> Round:
 
 def short_everything(seed: int) -> Round:
     """Every fault, and a few editors."""
-    amount = Amount(runs=45, starts_per_s=8, edits_per_s=8, pauses_per_s=3, forks_per_s=1, longest_ms=150)
+    amount = Amount(runs=45, starts_per_s=8, edits_per_s=8, pauses_per_s=3, forks_per_s=2, longest_ms=150)
     return Round("short everything", seed, 7, amount, 3, again=SHORT)
 
 
