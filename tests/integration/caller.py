@@ -236,7 +236,7 @@ def assert_sound(events: list[tuple[Transition, Tip]]) -> None:
         (token, state.attempt, state.dispatched_at)
         for change in changes
         for token, state in change.opened.items()
-        if state.dispatched_at is not None
+        if state.state == "dispatched"
     }
     assert len(sent) == len({(token, attempt) for token, attempt, _ in sent}), "an attempt was handed out twice"
     assert [change.seq for change in changes] == list(range(1, len(changes) + 1))

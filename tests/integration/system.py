@@ -181,7 +181,7 @@ class System:
         for name in self.modules:
             if not self.is_alive(name):
                 self.start(name)
-        eventually_sync(self._is_ready, timeout=30)
+        eventually_sync(self._is_ready, timeout=60)
 
     async def _prepare(self) -> None:
         await migrate(self.postgres.dsn)

@@ -58,8 +58,9 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     # Given runs of all kinds: paused, asleep, edited, one whose task somebody holds, and busy ones
     broad = await start_many(caller, everything(), 5)
     asleep = await caller.start(definition(control("nap", "wait", wait=1_500), node("a", gives=1), "nap->a"))
-    paused = await caller.start(rounds(30))
-    own = f"own_{uuid4().hex[:8]}"
+    own, other = (f"{name}_{uuid4().hex[:8]}" for name in ("own", "other"))
+    paused = await caller.start(definition(by_hand("a", other), node("b", gives=4), "a->b"))
+    (kept,) = await caller.take(other)
     held = await caller.start(definition(by_hand("a", own), node("b", gives=2), "a->b"))
     (task,) = await caller.take(own)
     await caller.command(paused, "pause")
@@ -83,7 +84,9 @@ async def test_a_redis_that_lost_everything_costs_no_run_and_no_result(
     assert (await caller.take(own))[0]["attempt"] == 2
     await caller.complete(task, 1)
     assert await caller.completed(held) == {"more": 3}
-    await all_complete(caller, [*busy, paused], {"b": {"pass": 30}})
+    await caller.complete(kept, 1)
+    assert await caller.completed(paused) == {"b": 4}
+    await all_complete(caller, busy, {"b": {"pass": 30}})
     for run in (*broad, asleep):
         assert (await caller.ended(run))["status"] == "COMPLETED"
     await nothing_was_done_again(caller, [*busy, *broad, asleep, paused, held])
