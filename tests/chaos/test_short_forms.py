@@ -37,7 +37,6 @@ async def test_edits_hold_while_two_coordinators_are_killed_at_random(system: Ch
     assert outcome.faults["kill coordinator"] >= 3
 
 
-@pytest.mark.on_both
 async def test_runs_go_through_every_fault_by_the_rules(system: ChaosSystem) -> None:
     # When every process and both servers are killed, stopped, restarted and cut off by chance, and Redis loses all
     outcome = await play(system, short_everything(seed=15))
