@@ -68,7 +68,7 @@ async def test_a_redis_that_is_full_is_an_alarm_and_loses_nothing_it_was_given(l
 async def test_a_journal_that_cannot_write_holds_signals_back_before_memory_is_full(limited: Caller) -> None:
     # Given runs that never stand still, and a Postgres that is gone
     system = limited.system
-    runs = await start_many(limited, rounds(400), 20)
+    runs = await start_many(limited, rounds(4_000), 20)
     await asyncio.to_thread(system.postgres.kill)
     await eventually(lambda: _unwritten(limited, 1_500), timeout=30)
     # When what waits for the journal has nearly filled the memory

@@ -21,14 +21,14 @@ from pointsman.worker import EditToken, Task
 from pointsman.worker.attempt import attempt_now
 from pointsman.worker.editing import Editing
 from pointsman.worker.secrets import Secrets
-from tests.api.conftest import database, migrated_template, pool, room, settings
+from tests.api.conftest import database, migrated_template, partitions, pool, room, settings
 from tests.api.room import Room, journalled, room_on
 from tests.api.test_access import with_api
 from tests.api.token_holders import adding, planning
 from tests.rights.tokens import a_grant
 from tests.worker.wire_tasks import Shelf, wire_task
 
-__all__ = ["database", "migrated_template", "pool", "room", "settings"]
+__all__ = ["database", "migrated_template", "partitions", "pool", "room", "settings"]
 
 TEXT = mint(a_grant(), KeyPair().private_key)
 

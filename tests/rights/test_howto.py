@@ -12,14 +12,14 @@ from pointsman.settings import Settings
 from pointsman.worker import Task
 from pointsman.worker.secrets import Secrets
 from pointsman.worker.target import load_workers
-from tests.api.conftest import database, migrated_template, pool, room, settings
+from tests.api.conftest import database, migrated_template, partitions, pool, room, settings
 from tests.api.room import Room
 from tests.api.test_howto import agrees, sent
 from tests.docs.pages import ROOT, Block, blocks
 from tests.rights.test_editing import editing
 from tests.worker.wire_tasks import Shelf, wire_task
 
-__all__ = ["database", "migrated_template", "pool", "room", "settings"]
+__all__ = ["database", "migrated_template", "partitions", "pool", "room", "settings"]
 
 PAGE = ROOT / "docs" / "howto" / "edit-tokens.md"
 PLANNED = {
