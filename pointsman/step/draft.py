@@ -168,9 +168,12 @@ class Draft:
         return self.run.tokens.get(token)
 
     def tokens(self) -> Iterator[tuple[TokenId, OpenToken]]:
-        """Every open token; safe against changes made on the way."""
+        """Every open token; safe against changes made on the way.
+
+        In the order of their ids: a store may hand tokens out in any other, and whoever steps must come to the same.
+        """
         merged = {**self.run.tokens, **self._opened}
-        return iter([(token, state) for token, state in merged.items() if token not in self._closed])
+        return iter([(token, merged[token]) for token in sorted(merged) if token not in self._closed])
 
     def open_count(self) -> int:
         """How many tokens are open: what the counter will be."""
@@ -280,9 +283,9 @@ class Draft:
             self._frames_ended[frame] = None
 
     def frames_within(self, prefix: str) -> list[FrameId]:
-        """Open frames whose path starts with `prefix`."""
+        """Open frames whose path starts with `prefix`, in an order that no store has a say in."""
         found = [frame for frame in (*self.run.frames, *self.frames) if frame.startswith(prefix)]
-        return [frame for frame in found if frame not in self._frames_ended]
+        return sorted(frame for frame in found if frame not in self._frames_ended)
 
     # The value ----------------------------------------------------------------------------------------------------
 

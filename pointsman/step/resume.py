@@ -31,11 +31,8 @@ def resume(draft: Draft) -> None:
 
 
 def dispatch_waiting(draft: Draft) -> None:
-    """Go on with what was held, or over a limit of an earlier transition, up to the limits of this one.
-
-    In the order of their ids: a store may hand tokens out in any other, and whoever steps this must come to the same.
-    """
-    for token, state in sorted(draft.tokens()):
+    """Go on with what was held, or over a limit of an earlier transition, up to the limits of this one."""
+    for token, state in draft.tokens():
         if state.state == "beginning":
             take_up(draft, token, state)
         if state.state not in WAITING:
