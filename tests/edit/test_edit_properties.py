@@ -183,8 +183,14 @@ def is_ahead(run: EditedRun, change: Transition | None) -> bool:
     """Whether an edit would be taken, and nothing comes of it yet but skips, waits and what is held back."""
     if change is None or change.status is not None or change.dispatches:
         return False
-    # Not even that a node is passed, or taken from a worker who had it: of that, a trace stays.
-    before = {token for token, result in run.snapshot.results.items() if result.status in ("completed", "failed")}
+    # Not even that a node is passed, or taken from a worker who had it: of that, a trace stays. A control node that an
+    # edit takes out of a loop is passed where it then stands, and what its last pass had handed up gives way to that.
+    in_loops = {node for region in run.program.regions.values() for node in region.nodes}
+    before = {
+        token
+        for token, result in run.snapshot.results.items()
+        if result.status in ("completed", "failed") and split_token(token)[1] not in in_loops
+    }
     return before >= {token for token, result in change.ended.items() if result.status != "skipped"}
 
 
