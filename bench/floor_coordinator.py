@@ -64,10 +64,14 @@ class ConstantBatch:
         self._answers = [(change, seal(change).event) for change in constant_transitions(plan)]
         self._places = {node.id: place for place, node in enumerate(plan.nodes, 1)}
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+    async def begin(self, deliveries: Sequence[Delivery]) -> None:
         """Apply the constant answers of a batch."""
         if deliveries:
             await self._store.apply([self._link(delivery) for delivery in deliveries])
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """The same: nothing is left from batches before."""
+        await self.begin(deliveries)
 
     def _link(self, delivery: Delivery) -> Link:
         signal = decode_signal(delivery.body)
