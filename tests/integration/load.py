@@ -41,6 +41,15 @@ def rounds(count: int) -> dict[str, Any]:
     return definition(node("a", "count", **{"pass": "${loop.iteration}"}), node("b", "take", loop=loop), "a->b")
 
 
+def paced_rounds(count: int, pause_ms: int) -> dict[str, Any]:
+    """The same with a pause in each pass: a run that stays busy as long on a fast machine."""
+    loop = {"condition": f"output.pass < {count}", "max_iterations": count, "loop_back_to": "w"}
+    pause = {"id": "w", "type": "wait", "wait": pause_ms}
+    return definition(
+        pause, node("a", "count", **{"pass": "${loop.iteration}"}), node("b", "take", loop=loop), "w->a->b"
+    )
+
+
 async def start_many(caller: Caller, made_of: dict[str, Any], count: int) -> list[str]:
     """Start runs side by side; their ids, all of them accepted."""
     return await asyncio.gather(*(caller.start(made_of) for _ in range(count)))

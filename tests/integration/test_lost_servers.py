@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.caller import Caller
 from tests.integration.definitions import control, definition, node
-from tests.integration.load import all_complete, chain, is_under_way, rounds, start_many
+from tests.integration.load import all_complete, chain, is_under_way, paced_rounds, rounds, start_many
 from tests.support.processes import ended
 from tests.support.waiting import eventually
 
@@ -66,7 +66,7 @@ async def test_postgres_restarted_again_and_again_amid_batches_neither_loses_nor
 ) -> None:
     # Given runs that keep the journal writing without a pause
     system = caller.system
-    runs = await start_many(caller, rounds(60), 20)
+    runs = await start_many(caller, paced_rounds(60, 150), 20)
     # When Postgres is killed and started again, three times, each after more was written
     for _ in range(3):
         written = system.metric("supervisor", "pointsman_journal_rows_total")
